@@ -107,8 +107,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
     seed = random_state.randint(2**31) if rates else 0
 
     # The networks, one for each initial draw.
-    n_samples = data.n_samples
-    batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
+    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
     loss, dtype = encoder.loss, data.X.dtype
     hyper = Hyper(
         alpha=estimator.alpha,
@@ -116,7 +115,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         patience=estimator.n_iter_no_change,
         max_epochs=1 if inputs.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
-        n_samples=n_samples,
+        n_samples=data.n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
         loss_number=getattr(estimator, loss.number_name) if loss.number_name else 0.0,

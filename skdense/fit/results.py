@@ -185,8 +185,7 @@ def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
     """What is said of a network with a layer whose units are constant, all or most of them."""
     layer = int(np.argmax([units.mean() for units in constant]))
     units = constant[layer]
-    activation = ACTIVATIONS[job.estimator.activation]
-    saturated = ", being saturated," if activation.saturates else ""
+    saturated = ", being saturated," if ACTIVATIONS[job.estimator.activation].saturates else ""
     and_so = "the loss is no better than that of the best constant output"
     return (
         f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "
@@ -249,8 +248,7 @@ def likely_cause(job: Job, network: Network) -> str:
     if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
-    starts_anew = not job.continues
-    if starts_anew and INITIALIZERS[estimator.init].one_sign:
+    if not job.continues and INITIALIZERS[estimator.init].one_sign:
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
@@ -259,7 +257,7 @@ def likely_cause(job: Job, network: Network) -> str:
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
         if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
-    if starts_anew and estimator.n_init == 1 and not job.incremental:
+    if not job.continues and estimator.n_init == 1 and not job.incremental:
         cures.append("several draws with n_init")
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."

@@ -288,8 +288,16 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
         raise ValueError(f"{name} must contain numbers: {error}") from error
 
 
-def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
-    """The encoder of y, which must have as many columns as before if training continues."""
+# --- either of them ----------------------------------------------------------------------------------
+
+
+def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:
+    """The encoder of the checked y, where training continues from an earlier fit or starts anew.
+
+    If it continues, the labels must be among the earlier ones, and numbers in as many columns.
+    """
+    if isinstance(estimator, ClassifierMixin):
+        return _learn_labels(estimator, y, inputs, continues)
     encoder = Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -299,15 +307,6 @@ def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues:
             "the same columns, or set warm_start=False and call fit"
         )
     return encoder
-
-
-# --- either of them ----------------------------------------------------------------------------------
-
-
-def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:
-    """The encoder of the checked y, where training continues from an earlier fit or starts anew."""
-    learn = _learn_labels if isinstance(estimator, ClassifierMixin) else _learn_continuous
-    return learn(estimator, y, inputs, continues)
 
 
 def fitted_encoder(estimator: Estimator) -> Any:

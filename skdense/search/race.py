@@ -332,12 +332,11 @@ def looks_of(rungs):
 
     They are scored in between if they have not been scored at about the epochs that its slope needs.
     """
-    looks, scored = [], [0]
-    for rung in rungs:
+    looks = []
+    for before, rung in zip([0, *rungs], rungs):
         look = round(_BACK * rung)
-        is_new = scored[-1] < look < rung < rungs[-1] and scored[-1] < 0.6 * rung
+        is_new = before < look < rung < rungs[-1] and before < 0.6 * rung
         looks.append([look, rung] if is_new else [rung])
-        scored += looks[-1]
     return looks
 
 
