@@ -124,7 +124,7 @@ def fit_together(
     no scorer runs. Ctrl-C, and an error while networks train, set it.
     """
     warn_in_a_worker()
-    stop, one_at_a_time = stop or Event(), Lock()
+    one_at_a_time = Lock()
 
     def after(job: Job) -> None:
         with one_at_a_time:
@@ -150,7 +150,7 @@ def fit_together(
                     finish(jobs[i], warn_max_iter)
                     continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], warn_max_iter, stop)
+                _fit_alone(estimator, inputs[i], warn_max_iter, stop or Event())
                 after_fit(estimator, None)
             except NotFinite as error:
                 set_attributes(estimator, before[i])
