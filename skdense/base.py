@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -70,12 +69,9 @@ def is_network(model: Any, *methods: str) -> bool:
     """
     if not isinstance(model, BaseLowLevelMLP):
         return False
-    for method in methods:
-        definers = (cls for cls in type(model).__mro__ if method in vars(cls))
-        # A regressor has no predict_proba, so no class overrides it.
-        if not next(definers, BaseLowLevelMLP).__module__.startswith("skdense."):
-            return False
-    return True
+    ours = next(cls for cls in type(model).__mro__ if cls.__module__.startswith("skdense."))
+    # A regressor has no predict_proba.
+    return all(getattr(type(model), name, None) is getattr(ours, name, None) for name in methods)
 
 
 _FORMAT = 1
@@ -254,7 +250,6 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`."""
-        check_is_fitted(self)
         return self._forward(validated(self, X, reset=False))
 
     def _forward(self, X):

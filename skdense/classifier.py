@@ -334,8 +334,7 @@ default='glorot_uniform'
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted labels; an indicator matrix for multilabel problems.
         """
-        logits = self._logits(X)
-        return fitted_encoder(self).decode(logits)
+        return fitted_encoder(self).decode(self._logits(X))
 
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
@@ -354,8 +353,7 @@ default='glorot_uniform'
             Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        logits = self._logits(X)
-        return fitted_encoder(self).probabilities(logits)
+        return fitted_encoder(self).probabilities(self._logits(X))
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
@@ -372,8 +370,7 @@ default='glorot_uniform'
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns ordered as in `predict_proba`.
         """
-        logits = self._logits(X)
-        return fitted_encoder(self).log_probabilities(logits)
+        return fitted_encoder(self).log_probabilities(self._logits(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

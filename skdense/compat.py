@@ -14,6 +14,7 @@ import sys
 import warnings
 from copy import copy
 from multiprocessing import current_process
+from traceback import walk_stack
 from typing import Any, cast
 
 import numpy as np
@@ -161,17 +162,11 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
 
     A thread of joblib has none. There it is the line that calls a method of this package.
     """
-    outside, frame = None, sys._getframe(1)
-    ours = frame
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__"))
-        package = module.partition(".")[0]
-        if package not in _PASSED_OVER:
-            break
-        if outside is None and package != "skdense" and module != "sklearn.base":  # it wraps `fit`
-            outside = frame
-        frame = frame.f_back
-    frame = frame or outside or ours
+    names = {frame: str(frame.f_globals.get("__name__")) for frame, _ in walk_stack(sys._getframe(1))}
+    users = [frame for frame, name in names.items() if name.partition(".")[0] not in _PASSED_OVER]
+    ours = "skdense", "sklearn.base"  # which wraps our `fit`
+    outside = [frame for frame, name in names.items() if not name.startswith(ours)]
+    frame = [*users, *outside, *names][0]
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     module = frame.f_globals.get("__name__") or "<unknown>"  # of code that `exec` runs
     warnings.warn_explicit(

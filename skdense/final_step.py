@@ -22,16 +22,13 @@ def nested(model: Any) -> list[tuple[str, Any]]:
     Before each stands the prefix that its parameters have in the model. Of a fitted
     TransformedTargetRegressor it is the fitted regressor.
     """
-    prefix, found = "", [("", model)]
-    while True:
-        if isinstance(model, Pipeline) and model.steps:
-            name, model = model.steps[-1]
-        elif isinstance(model, TransformedTargetRegressor):
-            name, model = "regressor", getattr(model, "regressor_", model.regressor)
-        else:
-            return found
-        prefix += f"{name}__"
-        found.append((prefix, model))
+    if isinstance(model, Pipeline) and model.steps:
+        name, within = model.steps[-1]
+    elif isinstance(model, TransformedTargetRegressor):
+        name, within = "regressor", getattr(model, "regressor_", model.regressor)
+    else:
+        return [("", model)]
+    return [("", model), *((f"{name}__{prefix}", part) for prefix, part in nested(within))]
 
 
 def final_step(model: Any) -> Any:
@@ -64,17 +61,16 @@ def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
 def with_last(model: Any, last: Any) -> Any:
     """A copy of a model that has another final step and shares all else with it."""
     if isinstance(model, Pipeline):
-        model = copy(model)
-        name, step = model.steps[-1]
-        model.steps = [*model.steps[:-1], (name, with_last(step, last))]
-        return model
-    if isinstance(model, TransformedTargetRegressor):
-        model = copy(model)
-        model.regressor = with_last(model.regressor, last)
-        if hasattr(model, "regressor_"):
-            model.regressor_ = with_last(model.regressor_, last)
-        return model
-    return last
+        *before, (name, step) = model.steps
+        changed = {"steps": [*before, (name, with_last(step, last))]}
+    elif isinstance(model, TransformedTargetRegressor):
+        names = {"regressor", "regressor_"} & vars(model).keys()
+        changed = {name: with_last(getattr(model, name), last) for name in names}
+    else:
+        return last
+    model = copy(model)
+    vars(model).update(changed)
+    return model
 
 
 def fit_arguments(model: Any, **arguments: Any) -> dict[str, Any]:
@@ -107,18 +103,17 @@ def beyond_steps(model: Any, X: Any) -> tuple[Any, Any]:
 class _Recorder(BaseEstimator):
     """Takes the place of a final step, and keeps what this would be fitted to.
 
-    It is given what that step requests. `calls` is a list, so that copies of the recorder share it.
+    It is given what that step requests.
     """
 
-    def __init__(self, last, calls):
+    def __init__(self, last):
         self.last = last
-        self.calls = calls
 
     def __sklearn_clone__(self):  # TransformedTargetRegressor fits a clone
         return self
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        self.calls.append(FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        self.inputs = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self
 
     def predict(self, X):  # TransformedTargetRegressor asks for this method, but does not call it
@@ -133,6 +128,6 @@ def fit_all_but_last(model: Any, X: Any, y: Any, parameters: dict[str, Any]) -> 
 
     Return a copy that is fitted but for its final step, and what this one is to be fitted to.
     """
-    last, calls = final_step(model), []
-    fitted = with_last(model, _Recorder(last, calls)).fit(X, y, **parameters)
-    return with_last(fitted, last), calls[-1]
+    recorder = _Recorder(final_step(model))
+    fitted = with_last(model, recorder).fit(X, y, **parameters)
+    return with_last(fitted, recorder.last), recorder.inputs

@@ -86,9 +86,7 @@ def fit_many(
         if verbose and n * 10 // n_fits > (n - 1) * 10 // n_fits:
             print(f"Trained {n} of {n_fits} estimators")
 
-    errors = fit_together(estimators, inputs, n_jobs, after_fit)
-    for error in filter(None, errors):
-        raise error
+    fit_together(estimators, inputs, n_jobs, after_fit)
     return estimators
 
 

@@ -315,8 +315,7 @@ default='glorot_uniform'
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        logits = self._logits(X)
-        return fitted_encoder(self).decode(logits)
+        return fitted_encoder(self).decode(self._logits(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -206,11 +206,7 @@ def _fit_networks(estimators, splits, samples, context):
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = cpu_count() if context.all_cores else -1  # as joblib is configured here
     context.stop.check()
-    errors = fit_together(
-        estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop
-    )
-    for error in filter(None, errors):
-        raise error
+    fit_together(estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop)
 
 
 def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, with_score=False):

@@ -9,7 +9,7 @@ and `finish`, which sets the fitted attributes and warns.
 (`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
 `prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
 `core/host/train.py`, the order of the rows. Networks of several estimators that share a generator get
-generators of their own, with seeds that it draws (`own_streams`).
+generators of their own, with seeds that it draws (`side_by_side`).
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from skdense import compat
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
-from skdense.core.host.planning import buckets_of
+from skdense.core.host.planning import Bucket, buckets_of
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.network import LBFGS, Curves, Network
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
@@ -35,17 +35,13 @@ from skdense.fit.results import Attributes, NotFinite, finish, fitted_attributes
 
 
 def fit_estimator(
-    estimator: Estimator,
-    inputs: FitInput,
-    interrupts_raise: bool = False,
-    warn_max_iter: bool = True,
-    stop: Event | None = None,
+    estimator: Estimator, inputs: FitInput, warn_max_iter: bool = True, stop: Event | None = None
 ) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
-    Ctrl-C, or `stop` once it is set, ends the training and keeps what was reached, or raises if that is
-    nothing, or if interrupts_raise is true. With warn_max_iter there is a warning if an optimizer
-    reaches `max_iter`.
+    Ctrl-C ends the training and keeps what was reached, or raises if that is nothing. In a fit of many,
+    which has a `stop`, it always raises, and so does `stop` once it is set. With warn_max_iter there is
+    a warning if an optimizer reaches `max_iter`.
     """
     warn_in_a_worker()
     reports = compat.has_callbacks(estimator) and not inputs.incremental
@@ -54,7 +50,7 @@ def fit_estimator(
         job = prepare(estimator, inputs)
         tasks = EpochTasks(context, job, inputs) if reports else None
         if _train_job(job, tasks, stop):
-            if interrupts_raise or not any(network.progress.epochs for network in job.networks):
+            if stop is not None or not any(network.progress.epochs for network in job.networks):
                 raise KeyboardInterrupt
             compat.warn_at_caller("Training interrupted by user.")
         attributes = finish(job, warn_max_iter)
@@ -70,10 +66,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
     """
     estimator, network = job.estimator, job.networks[0]
     if job.spec.solver == LBFGS:
-        for each in job.networks:
-            if minimize_loss(job.spec, each, estimator.max_fun, stop):
-                return True
-        return False
+        return any(minimize_loss(job.spec, each, estimator.max_fun, stop) for each in job.networks)
     is_single = len(job.networks) == 1
     printer = EpochPrinter(estimator, network) if estimator.verbose and is_single else None
     reporter = tasks if is_single else None
@@ -90,7 +83,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
         return False
 
     interrupted = train(
-        buckets_of([(job.spec, each) for each in job.networks]),
+        side_by_side([job]),
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
         stop=stop,
@@ -117,8 +110,8 @@ def fit_together(
     after_fit: Callable = lambda estimator, job: None,
     warn_max_iter: bool = True,
     stop: Event | None = None,
-) -> list[NotFinite | None]:
-    """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
+) -> None:
+    """Fit each estimator to its `FitInput`; then raise the first error of those that diverged.
 
     An estimator that diverged is as it was. All other errors are raised at once, and leave all
     estimators as they were: what the handler of a signal raises cannot be told from them.
@@ -137,7 +130,7 @@ def fit_together(
         with one_at_a_time:
             after_fit(job.estimator, job)
 
-    errors: list[NotFinite | None] = [None] * len(estimators)
+    errors = []
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
         known: dict = {}
@@ -147,9 +140,8 @@ def fit_together(
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input, known)
-        own_streams(jobs.values())
+        buckets = side_by_side(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
-        buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
         if jobs and train(buckets, n_jobs, owners=owners, after=after, stop=stop):
             raise KeyboardInterrupt
         for i, estimator in enumerate(estimators):
@@ -158,18 +150,20 @@ def fit_together(
                     finish(jobs[i], warn_max_iter)
                     continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], True, warn_max_iter, stop)
+                _fit_alone(estimator, inputs[i], warn_max_iter, stop or Event())
                 after_fit(estimator, None)
             except NotFinite as error:
                 set_attributes(estimator, before[i])
-                errors[i] = error
-    return errors
+                errors.append(error)
+    if errors:
+        raise errors[0]
 
 
-def own_streams(jobs: Collection[Job]) -> None:
-    """Give jobs that share a generator new generators, with seeds drawn from the shared one.
+def side_by_side(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucket]:
+    """Let the networks of jobs train side by side: return the buckets of those that share a program.
 
-    With a shared generator they would have to train in turn.
+    Jobs that share a generator, with which they would have to train in turn, get new generators, with
+    seeds drawn from the shared one. For share_trained see `buckets_of`.
     """
     n_users = Counter(job.networks[0].random_state for job in jobs)
     for job in jobs:
@@ -178,6 +172,7 @@ def own_streams(jobs: Collection[Job]) -> None:
             seed = shared.randint(2**31)
             for network in job.networks:
                 network.random_state, network.owns_stream = RandomState(seed), True
+    return buckets_of([(job.spec, network) for job in jobs for network in job.networks], share_trained)
 
 
 # --- what surrounds a fit ----------------------------------------------------------------------------
@@ -186,17 +181,16 @@ def own_streams(jobs: Collection[Job]) -> None:
 @cache
 def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
-    if not compat.is_worker_of_joblib():
-        return
-    compat.warn_at_caller(
-        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
-        "more and compiles what this machine has not compiled before. Put "
-        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
-        "run in threads of one process, usually faster. To keep the worker processes, silence this "
-        "warning with "
-        '`warnings.filterwarnings("ignore", category=sklearn.exceptions.EfficiencyWarning)`.',
-        EfficiencyWarning,
-    )
+    if compat.is_worker_of_joblib():
+        compat.warn_at_caller(
+            "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB "
+            "or more and compiles what this machine has not compiled before. Put "
+            '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same '
+            "fits run in threads of one process, usually faster. To keep the worker processes, silence "
+            "this warning with "
+            '`warnings.filterwarnings("ignore", category=sklearn.exceptions.EfficiencyWarning)`.',
+            EfficiencyWarning,
+        )
 
 
 @contextmanager
@@ -262,6 +256,12 @@ def outcome(network: Network, job: Job) -> str:
     return f"{words}, best validation score: {progress.best_value:f}"
 
 
+def task_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """What callbacks are told of a fit."""
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+
+
 class EpochTasks:
     """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
 
@@ -270,9 +270,7 @@ class EpochTasks:
     """
 
     def __init__(self, context: Any, job: Job, inputs: FitInput):
-        weights = inputs.sample_weight
-        metadata = None if weights is None else {"sample_weight": weights}
-        self.task = {"estimator": job.estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
+        self.task = task_of(job.estimator, inputs.X, inputs.y, inputs.sample_weight)
         self.context = context
         self.epoch_task: Any = None
         has_epochs = len(job.networks) == 1 and job.spec.solver != LBFGS

@@ -88,13 +88,13 @@ def array_of(X: Any, **checks: Any) -> NDArray:
 def check_parameters(
     estimator: Estimator, inputs: FitInput
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The widths and dropout rates of the hidden layers.
+    """The widths and dropout rates of the hidden layers, () for no rates.
 
     Raises if parameters that are valid by themselves do not go together.
     """
     widths = hidden_sizes(estimator)
     rates = _dropout_rates(estimator.dropout, len(widths))
-    if estimator.solver == LBFGS and (any(rates) or inputs.X_val is not None):
+    if estimator.solver == LBFGS and (rates or inputs.X_val is not None):
         raise ValueError(
             f"solver='lbfgs' supports neither dropout nor X_val, got dropout={estimator.dropout}; use "
             f"{ANY_OPTIMIZER}, or dropout=0 and X_val=None"
@@ -128,21 +128,19 @@ def hidden_sizes(estimator: Estimator) -> tuple[int, ...]:
 
 
 def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
-    """The dropout rates of the hidden layers as a tuple of floats."""
-    if isinstance(rates, Real):
-        return (float(rates),) * n_hidden
-    rates = list(rates)
+    """The dropout rates of the hidden layers as a tuple of floats; () without dropout."""
+    rates = [rates] * n_hidden if isinstance(rates, Real) else list(rates)
     are_rates = all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates)
     if not are_rates or len(rates) != n_hidden:
         raise ValueError(
             f"dropout must be a number in [0, 1), or one for each of the {n_hidden} hidden layers, got "
             f"{rates}"
         )
-    return tuple(map(float, rates))
+    return tuple(map(float, rates)) if any(rates) else ()
 
 
-def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple[Any, Any]:
-    """X and y of `FitInput`, all rows of them.
+def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple:
+    """X and y of `FitInput`, all rows of them, and the user's own X_val and y_val, or None for both.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
@@ -151,11 +149,11 @@ def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tu
     X, y = validated(estimator, inputs.X, inputs.y, multi_output=True, order="C", **checks)
     if continues and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
-    return X, one_column(y)
+    y = one_column(y)
+    return X, y, *_check_validation_samples(estimator, inputs, X, y)
 
 
-def check_validation_samples(estimator: Estimator, inputs: FitInput, X: Any, y: Any) -> tuple[Any, Any]:
-    """The user's own X_val and y_val, or None for both."""
+def _check_validation_samples(estimator: Estimator, inputs: FitInput, X: Any, y: Any) -> tuple:
     X_val, y_val = inputs.X_val, inputs.y_val
     if X_val is None and y_val is None and inputs.sample_weight_val is None:
         return None, None
@@ -192,9 +190,8 @@ def one_column(y: Any, name: str = "y") -> Any:
 
 def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
     """Warn if most values of X_val lie outside of the range that their feature has in X."""
-    if issparse(X) or issparse(X_val):
-        return  # most values are zeros, which are zeros in scaled sparse features, too
-    if min(len(X), len(X_val)) < _FEWEST_TO_COMPARE:
+    # Most values of sparse features are zeros, which are zeros in scaled ones, too.
+    if issparse(X) or issparse(X_val) or min(len(X), len(X_val)) < _FEWEST_TO_COMPARE:
         return
     inside = np.mean((X_val >= X.min(axis=0)) & (X_val <= X.max(axis=0)))
     if inside < 0.5:
@@ -256,9 +253,8 @@ def times_class_weight(
         if by_class is None:
             label_of = np.searchsorted(labels, counted_column)
             counts = np.bincount(label_of, counted_weights, minlength=len(labels))
-            factors = np.zeros(len(labels))
-            divisors = np.count_nonzero(counts) * counts
-            np.divide(counts.sum(), divisors, out=factors, where=counts > 0)
+            divisors = np.where(counts > 0, np.count_nonzero(counts) * counts, np.inf)
+            factors = counts.sum() / divisors
         else:
             factors = np.array([by_class.get(label, 1) for label in labels], dtype=float)
         product = product * factors[np.searchsorted(labels, column)]

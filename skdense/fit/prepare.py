@@ -20,25 +20,8 @@ from skdense.core.formulas.optimizers import allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
-from skdense.core.network import (
-    LBFGS,
-    Data,
-    Hyper,
-    Network,
-    Parameters,
-    Progress,
-    Settings,
-    Spec,
-    are_finite,
-)
-from skdense.fit.inputs import (
-    Estimator,
-    FitInput,
-    check_parameters,
-    check_samples,
-    check_validation_samples,
-    check_weights,
-)
+from skdense.core.network import LBFGS, Data, Hyper, Network, Parameters, Progress, Spec, are_finite
+from skdense.fit.inputs import Estimator, FitInput, check_parameters, check_samples, check_weights
 from skdense.fit.targets import Encoder, learn_encoder
 
 _AUTO_BATCH = 200
@@ -66,9 +49,8 @@ def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> tupl
     Return the encoder of y, then for both the samples and their labels or numbers, or None, and the
     attributes that say what the estimator is to know of X.
     """
-    X, y = check_samples(estimator, inputs, continues)
+    X, y, X_val, y_val = check_samples(estimator, inputs, continues)
     encoder = learn_encoder(estimator, y, inputs, continues)
-    X_val, y_val = check_validation_samples(estimator, inputs, X, y)
     if y_val is not None:
         encoder.check(y_val, "y_val")
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
@@ -93,7 +75,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         if key not in known:
             known[key] = _check_data(estimator, inputs, continues)
         checked = known[key]
-    encoder, data, y, users_validation, y_val, attributes = checked
+    encoder, data, y, validation, y_val, attributes = checked
     vars(estimator).update(attributes)
     if inputs.split is not None:
         data = replace(data, rows=inputs.split[0])
@@ -112,20 +94,20 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
-    data, validation = _training_and_validation(
-        estimator, inputs, encoder, data, users_validation, random_state
-    )
+    if estimator.solver == LBFGS:  # it never validates, and its program cannot select rows
+        data = data.without_other_rows()
+    elif estimator.early_stopping and validation is None:
+        data, validation = _set_aside(estimator, inputs, encoder, data, random_state)
     for name, part in {"train on": data, "validate on": validation}.items():
         if part is not None and part.weights is not None and not part.of_rows(part.weights).any():
             raise ValueError(
                 f"the samples to {name} have no weight: all their sample weights, times class weights, "
                 "are zero; change these weights, or the split, for instance by validation_fraction"
             )
-    seed = _dropout_seed(rates, random_state)
+    seed = random_state.randint(2**31) if rates else 0
 
     # The networks, one for each initial draw.
-    n_samples = data.n_samples
-    batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
+    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
     loss, dtype = encoder.loss, data.X.dtype
     hyper = Hyper(
         alpha=estimator.alpha,
@@ -133,7 +115,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         patience=estimator.n_iter_no_change,
         max_epochs=1 if inputs.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
-        n_samples=n_samples,
+        n_samples=data.n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
         loss_number=getattr(estimator, loss.number_name) if loss.number_name else 0.0,
@@ -151,7 +133,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
         lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
         scores_loss=validation is not None and estimator.scoring == "loss",
-        drops=any(rates),
+        drops=bool(rates),
     )
     network = Network(
         layers=layers,
@@ -166,7 +148,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         shuffle=estimator.shuffle,
         settings=settings,
         slots=slots,
-        dropout=rates if any(rates) else (),
+        dropout=rates,
         dropout_seed=seed,
         batch_capacity=batch_capacity,
     )
@@ -179,7 +161,7 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         if not network.owns_stream:
             copied = RandomState(copied.randint(2**31))
         for _ in range(estimator.n_init - 1):
-            drawn = {"parameters": draw(copied), "dropout_seed": _dropout_seed(rates, copied)}
+            drawn = {"parameters": draw(copied), "dropout_seed": copied.randint(2**31) if rates else 0}
             shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
             networks.append(replace(network, **drawn, **shuffling))
     return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
@@ -209,23 +191,13 @@ def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Paramet
     return [*zip(estimator.coefs_, estimator.intercepts_, strict=True)]
 
 
-def _training_and_validation(
-    estimator: Estimator,
-    inputs: FitInput,
-    encoder: Encoder,
-    data: Data,
-    users_validation: Data | None,
-    random_state: RandomState,
-) -> tuple[Data, Data | None]:
-    """The samples to train on, and those to validate on after each epoch, or None.
+def _set_aside(
+    estimator: Estimator, inputs: FitInput, encoder: Encoder, data: Data, random_state: RandomState
+) -> tuple[Data, Data]:
+    """The samples to train on, and those by which early stopping validates the network.
 
-    These are X_val of the user, or for early stopping the fold of an ensemble, if it has a weight, or
-    drawn here. L-BFGS has none, and its program cannot select rows.
+    These are the fold of an ensemble, if it has a weight, or drawn here.
     """
-    if estimator.solver == LBFGS:
-        return data.without_other_rows(), None
-    if users_validation is not None or not estimator.early_stopping:
-        return data, users_validation
     fold = () if inputs.split is None else inputs.split[1]
     if len(fold) and (data.weights is None or data.weights[fold].any()):
         return data, replace(data, rows=fold)
@@ -291,11 +263,6 @@ def _scorer_of(
     return score
 
 
-def _dropout_seed(rates: tuple[float, ...], random_state: RandomState) -> int:
-    """A seed, which is drawn only for networks with dropout."""
-    return random_state.randint(2**31) if any(rates) else 0
-
-
 def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
     """The batch size, and one to make room for, so that fits to a few more rows share a program."""
     if estimator.batch_size == "auto":
@@ -313,7 +280,7 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
 
 def _optimizer_start(
     estimator: Estimator, loss: Loss, continues: bool, inputs: FitInput
-) -> tuple[Settings, list[Parameters], Progress]:
+) -> tuple[dict[str, Any], list[Parameters], Progress]:
     """The settings of the optimizer, its slots and the progress with which training starts.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
@@ -324,20 +291,18 @@ def _optimizer_start(
     solver, schedule = estimator.solver, estimator.learning_rate
     if solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
-    settings: Settings = {"solver": solver, "schedule": schedule}
+    settings: dict[str, Any] = {"solver": solver, "schedule": schedule}
     for name in allowed_settings(solver):
         number = getattr(estimator, name)
         settings[name] = np.inf if number is None else float(number)
-    early_stopping = estimator.early_stopping
-    progress = Progress(
-        settings["learning_rate_init"], best_value=-np.inf if early_stopping else np.inf
-    )
+    worst = -np.inf if estimator.early_stopping else np.inf
+    progress = Progress(settings["learning_rate_init"], best_value=worst)
     if continues:  # also from parameters that were set by hand
         progress = progress._replace(samples_seen=getattr(estimator, "t_", 0))
     if not continues or not hasattr(estimator, "_criterion"):  # lbfgs has none
         return settings, [], progress
     if estimator._criterion == criterion(estimator, loss):
-        best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
+        best = estimator.best_validation_score_ if estimator.early_stopping else estimator.best_loss_
         no_improvement = estimator._no_improvement_count
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0

@@ -166,12 +166,13 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
     spreads = _spreads(network.layers, network.final_parameters, data.X, data.row_numbers)
-    largest = max(((spread <= _SAME).mean() for spread in spreads), default=0)
-    is_nearly_constant = any((spread <= _NEARLY_SAME).all() for spread in spreads)
+    constant = [spread <= _SAME for spread in spreads]
+    largest = max((units.mean() for units in constant), default=0)
+    nearly_constant = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
     if largest == 1 or (largest > 0.5 and loss >= baseline):
-        found = _collapsed(job, network, spreads)
-    elif ended_by_itself and loss > _NO_BETTER * baseline and is_nearly_constant:
-        found = _nearly_constant(job, spreads)
+        found = _collapsed(job, network, constant)
+    elif ended_by_itself and loss > _NO_BETTER * baseline and nearly_constant:
+        found = _nearly_constant(job, nearly_constant[-1])
     else:
         return None
     X = data.of_rows(data.X)
@@ -180,13 +181,11 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     return found if samples_differ else None
 
 
-def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
-    """What is said of a network with a layer of constant units."""
-    shares = [(spread <= _SAME).mean() for spread in spreads]
-    layer = int(np.argmax(shares))
-    units = spreads[layer] <= _SAME
-    activation = ACTIVATIONS[job.estimator.activation]
-    saturated = ", being saturated," if activation.saturates else ""
+def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
+    """What is said of a network with a layer whose units are constant, all or most of them."""
+    layer = int(np.argmax([units.mean() for units in constant]))
+    units = constant[layer]
+    saturated = ", being saturated," if ACTIVATIONS[job.estimator.activation].saturates else ""
     and_so = "the loss is no better than that of the best constant output"
     return (
         f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "
@@ -195,10 +194,9 @@ def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
     )
 
 
-def _nearly_constant(job: Job, spreads: list[NDArray]) -> str:
-    """What is said of a network with a layer of nearly constant units whose training has ended."""
+def _nearly_constant(job: Job, layer: int) -> str:
+    """What is said of a network whose training has ended with nearly constant units in this layer."""
     estimator = job.estimator
-    layer = max(i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all())
     cures = ["activation='relu'"] if estimator.activation == "logistic" else []
     if job.spec.solver != LBFGS:
         cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
@@ -250,8 +248,7 @@ def likely_cause(job: Job, network: Network) -> str:
     if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
-    starts_anew = not job.continues
-    if starts_anew and INITIALIZERS[estimator.init].one_sign:
+    if not job.continues and INITIALIZERS[estimator.init].one_sign:
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
@@ -260,7 +257,7 @@ def likely_cause(job: Job, network: Network) -> str:
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
         if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
-    if starts_anew and estimator.n_init == 1 and not job.incremental:
+    if not job.continues and estimator.n_init == 1 and not job.incremental:
         cures.append("several draws with n_init")
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."

@@ -14,6 +14,7 @@ from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
@@ -287,8 +288,16 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
         raise ValueError(f"{name} must contain numbers: {error}") from error
 
 
-def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
-    """The encoder of y, which must have as many columns as before if training continues."""
+# --- either of them ----------------------------------------------------------------------------------
+
+
+def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:
+    """The encoder of the checked y, where training continues from an earlier fit or starts anew.
+
+    If it continues, the labels must be among the earlier ones, and numbers in as many columns.
+    """
+    if isinstance(estimator, ClassifierMixin):
+        return _learn_labels(estimator, y, inputs, continues)
     encoder = Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -300,20 +309,12 @@ def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues:
     return encoder
 
 
-# --- either of them ----------------------------------------------------------------------------------
-
-
-def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:
-    """The encoder of the checked y, where training continues from an earlier fit or starts anew."""
-    learn = _learn_labels if isinstance(estimator, ClassifierMixin) else _learn_continuous
-    return learn(estimator, y, inputs, continues)
-
-
 def fitted_encoder(estimator: Estimator) -> Any:
-    """The encoder of a fitted estimator.
+    """The encoder of a fitted estimator; raises if it is not fitted.
 
     Predictions depend on the loss only by its output activation, so any loss that has this one serves.
     """
+    check_is_fitted(estimator)
     classes = getattr(estimator, "classes_", None)
     binarizer = getattr(estimator, "_label_binarizer", None)
     cls = Continuous if binarizer is None else _type_of(binarizer, classes)

@@ -17,7 +17,7 @@ from sklearn.utils import indexable
 
 from skdense import compat
 from skdense.final_step import network_of
-from skdense.fit.fitting import unchanged_on_error
+from skdense.fit.fitting import task_of, unchanged_on_error
 from skdense.fit.inputs import MatrixLike
 from skdense.search.race import Candidate, Race, best_first, rungs_of
 
@@ -252,9 +252,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         if not splits:
             raise ValueError("cv must give at least one split, got none")
         context = compat.callback_context(self, max_subtasks=len(rungs) + self.refit)
-        weight = params.get("sample_weight")
-        metadata = None if weight is None else {"sample_weight": weight}
-        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        task = task_of(self, X, y, params.get("sample_weight"))
         context.call_on_fit_task_begin(**task)
         with unchanged_on_error(self):
             for name in ("best_estimator_", "refit_time_", "feature_names_in_"):

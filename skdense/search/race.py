@@ -23,11 +23,10 @@ from sklearn.exceptions import FitFailedWarning
 
 from skdense import compat
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
-from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
-from skdense.fit.fitting import own_streams
+from skdense.fit.fitting import side_by_side
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 
@@ -136,12 +135,9 @@ class Race:
             self._score(fit)
             if fit.error is not None:
                 raise fit.error
-        jobs = [fit.job for fit in self._sound()]
-        own_streams(jobs)
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
-        networks = [(job.spec, network) for job in jobs for network in job.networks]
-        self.buckets = buckets_of(networks, _SHARE_OF_RACE)
+        self.buckets = side_by_side([fit.job for fit in self._sound()], _SHARE_OF_RACE)
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; return the first fit of each split that has not failed.
@@ -336,12 +332,11 @@ def looks_of(rungs):
 
     They are scored in between if they have not been scored at about the epochs that its slope needs.
     """
-    looks, scored = [], [0]
-    for rung in rungs:
+    looks = []
+    for before, rung in zip([0, *rungs], rungs):
         look = round(_BACK * rung)
-        is_new = scored[-1] < look < rung < rungs[-1] and scored[-1] < 0.6 * rung
+        is_new = before < look < rung < rungs[-1] and before < 0.6 * rung
         looks.append([look, rung] if is_new else [rung])
-        scored += looks[-1]
     return looks
 
 
