@@ -295,7 +295,7 @@ def threads_of_folds(n):
             one_more.wait(0.1)  # there may be none
         seen.add(threading.get_ident())
 
-    list(at_once(meet, [()] * 2 * n))
+    list(at_once(meet, [()] * 2 * n, "ab" * n))
     return len(seen)
 
 
@@ -312,7 +312,7 @@ def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_jobli
 
 def test_folds_of_an_ensemble_share_what_its_blend_leaves():
     with parallel_config("threading", n_jobs=4):
-        assert list(at_once(threads_of_folds, [(2,)] * 2)) == [2, 2]
+        assert list(at_once(threads_of_folds, [(2,)] * 2, "ab")) == [2, 2]
 
 
 def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():

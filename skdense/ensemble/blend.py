@@ -50,7 +50,8 @@ class BaseBlend(BaseOutOfFold):
             (model, samples, Context(final_step(model).verbose, context, name))
             for name, model in zip(names, _clones(models), strict=True)
         ]
-        for model, lines, warnings in at_once(_fit_model, fits):
+        called = [f"model {name!r}" for name in names]
+        for model, lines, warnings in at_once(_fit_model, fits, called):
             for line in lines:
                 context.log.say(line)
             context.log.warnings |= warnings
@@ -67,7 +68,7 @@ class BaseBlend(BaseOutOfFold):
             )
         self._learn_weights(ensembles, outputs, held_out, samples)
 
-    @compat.fit_context(prefer_skip_nested_validation=False)
+    @compat.fit_context(prefer_skip_nested_validation=False)  # which checks the parameters
     def _check_models(self, is_weighted):
         is_weighted |= getattr(self, "class_weight", None) is not None
         taken = [*self.get_params(deep=False), "all"]  # which `summary` has for the blend
@@ -227,7 +228,7 @@ def _fit_model(model, samples, context):
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)
+            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # within the model
         else:
             its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
             model.fit(samples.X, samples.y, **fit_arguments(model, **its))

@@ -12,6 +12,7 @@ from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegres
 from sklearn.utils import gen_batches
 
 from skdense.core.formulas.losses import LOSSES
+from skdense.final_step import final_step, transforms_y
 
 _MOST_COPIES = 10
 """Whole numbers with a mean up to this count equal samples, larger ones are those of a survey."""
@@ -149,21 +150,31 @@ def best_weights(losses_of, ensembles, row_weights, prior_samples):
 _POSITIVE = {name for name, loss in LOSSES["regression"].items() if loss.output == "exp"}
 _POSITIVE |= {"gamma", "tweedie"}
 """The losses of positive predictions. Networks have none of the last two, trees do."""
+_ABSOLUTE = {"mape", "mean_absolute_percentage_error", "msle", "squaredlogerror", "logistic"}
+_ABSOLUTE |= {"cross_entropy", "xentropy"}
+"""Losses of trees that depend on where 0 and 1 are."""
 
 
 def loss_of(estimator):
-    """The loss of a regressor as ``name=value``, and whether its predictions are positive.
+    """The loss of a regressor as ``name=value``, whether predictions are positive, and y is absolute.
 
-    They are positive if it adds up their logarithms. LightGBM and XGBoost call the loss `objective`
-    ("count:poisson"), and CatBoost `loss_function` ("Tweedie:variance_power=1.5").
+    They are positive if it adds up their logarithms. An absolute y cannot be scaled. LightGBM and
+    XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
+    ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator.
     """
+    estimator = final_step(estimator)
+    if getattr(estimator, "estimator", None) is not None:
+        text, is_positive, is_absolute = loss_of(estimator.estimator)
+        return text, is_positive, is_absolute or transforms_y(estimator.estimator)
     params = estimator.get_params(deep=False)
-    for name in ("loss", "objective", "loss_function"):
-        if params.get(name) is not None:
-            parts = str(params[name]).lower().split(":")
-            return f"{name}={params[name]!r}", not _POSITIVE.isdisjoint(parts)
+    for name in ("loss", "objective", "loss_function", "criterion"):
+        if (value := params.get(name)) is not None:
+            words = {*str(value).lower().split(":")}
+            is_absolute = callable(value) or not _ABSOLUTE.isdisjoint(words)
+            return f"{name}={value!r}", not _POSITIVE.isdisjoint(words), is_absolute
     is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
-    return str(estimator), is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
+    is_positive = is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
+    return str(estimator), is_positive, False
 
 
 def loss_named(params):
@@ -180,10 +191,13 @@ def loss_named(params):
 def scale_of(estimator, y, row_weights):
     """What to subtract from y, and what to divide the result by, as the loss of the estimator allows.
 
-    y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted.
+    y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted; or
+    it stays as it is.
     """
-    loss, is_positive = loss_of(estimator)
+    loss, is_positive, is_absolute = loss_of(estimator)
     mean, deviation = mean_and_deviation(y, row_weights)
+    if is_absolute:
+        return np.zeros_like(mean), np.ones_like(mean)
     if is_positive:
         if (y < 0).any():
             raise ValueError(

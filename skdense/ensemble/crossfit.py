@@ -97,7 +97,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         outermost fit, which has checked all models.
         """
         X = self._checked(samples.X, getattr(self, "estimator", None))
-        samples = samples._replace(X=X).learned_by(self)
+        samples = samples._replace(X=X, y=self._learn_y(samples.y)).times_class_weight_of(self)
         begin = perf_counter()
         self._fit_parts(samples, context)
         self._fit_seconds = perf_counter() - begin
@@ -150,7 +150,7 @@ class BaseCrossFit(BaseOutOfFold):
         "random_state": ["random_state"],
     }
 
-    @compat.fit_context(prefer_skip_nested_validation=False)
+    @compat.fit_context(prefer_skip_nested_validation=False)  # which checks the parameters
     def _check_models(self, is_weighted):
         what, is_one = "regressor", is_regressor(self.estimator)
         if is_classifier(self):
@@ -212,7 +212,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`, if they stop early.
+    sample is lost to validation. Other classifiers that stop early are validated on their fold if their
+    `fit` takes `X_val`, `eval_X` or `eval_set`.
     All networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
@@ -336,7 +337,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; so do other regressors whose `fit` takes `X_val`, if they stop early.
+    sample is lost to validation. Other regressors that stop early are validated on their fold if their
+    `fit` takes `X_val`, `eval_X` or `eval_set`.
     The prediction is the mean of the members'. All networks are trained at the same time, as by
     :func:`skdense.fit_many`, on one copy of the data.
 
@@ -359,8 +361,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     scale_y : bool, default=False
         Whether the members, unless they transform y themselves, are trained on a scaled y, so that
         results do not depend on its unit. y gets mean 0 and variance 1, or mean 1 with
-        ``loss="poisson"`` or ``loss="gamma"``, which cannot be shifted. The members predict the scaled
-        y, and the ensemble predicts y.
+        ``loss="poisson"`` or ``loss="gamma"``, which cannot be shifted; for losses such as LightGBM's
+        "mape", and for functions, y stays as it is. The members predict the scaled y, and the ensemble
+        predicts y.
 
     Attributes
     ----------
@@ -378,9 +381,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         none did. A member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions: that which a parameter `loss` of the estimator
-        names as :class:`BlendRegressor` does, with a `quantile` or `delta`; of all other estimators the
-        squared error; within a blend their loss there.
+        The mean loss of the out-of-fold predictions, in the estimator's own loss, so ensembles of other
+        losses cannot be compared by it: that which a parameter `loss` names as :class:`BlendRegressor`
+        does, with a `quantile` or `delta`; the squared error of all others; in a blend the blend's.
 
     oof_score_ : float
         Their R2.
@@ -433,7 +436,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.center_, self.scale_ = 0.0, 1.0
         if not self.scale_y or transforms_y(self.estimator):  # a logarithm needs y as it is
             return samples.y
-        scale = calibration.scale_of(final_step(self.estimator), samples.y, samples.weights)
+        scale = calibration.scale_of(self.estimator, samples.y, samples.weights)
         self.center_, self.scale_ = scale
         return (samples.y - self.center_) / self.scale_
 
@@ -444,14 +447,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         y = samples.y
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         last, is_transformed = final_step(self.estimator), transforms_y(self.estimator)
-        _, is_positive = calibration.loss_of(last)
+        _, is_positive, _ = calibration.loss_of(last)
         self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
-        found, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
+        pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
         loss, number = calibration.loss_named({} if is_transformed else last.get_params(deep=False))
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
-        each = loss.elementwise(*(part / unit for part in found), *number).reshape(len(weights), -1)
+        each = loss.elementwise(*(part / unit for part in pair), *number).reshape(len(weights), -1)
         self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))
-        self.oof_score_ = r2_score(*found, sample_weight=weights)
+        self.oof_score_ = r2_score(*pair, sample_weight=weights)
 
 
 def _mean_by_row(rows, outputs, n_rows):

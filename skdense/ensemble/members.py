@@ -180,12 +180,12 @@ def fit_members(members, splits, samples, context):
     X, y, sample_weight = samples.X, samples.y, samples.sample_weight
     data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
     fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
-    metric = "accuracy" if is_classifier(members[0]) else "R2"
+    folds = [f"fold {number} of {len(members)}" for number in range(1, len(members) + 1)]
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
-        for member, score in at_once(fit_member, fits):
-            context.say_member(len(fitted), len(members), f"{metric} {score:f}")
+        for member, score in at_once(fit_member, fits, folds):
+            context.say_member(len(fitted), len(members), f"score {score:f}")
             fitted.append(member)
     return fitted
 
@@ -264,7 +264,8 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
             y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     else:
-        arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}
+        # XGBoost would print each round.
+        arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight], "verbose": False}
     return {name: values for name, values in arguments.items() if name in takes}
 
 
@@ -291,27 +292,32 @@ def is_linear(model):
     return type(model).predict in (LinearRegression.predict, Ridge.predict, RidgeCV.predict)
 
 
-def at_once(function, arguments):
+def at_once(function, arguments, names):
     """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
-    Without a configuration there is a thread for each core, but only one thread within a task of
+    An error has a note that names the call which raised it. Without a configuration there is a thread for each core, but only one thread within a task of
     joblib. What the function itself runs through joblib gets an equal share of the workers.
     """
     n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     return Parallel(n_jobs, prefer="threads", return_as=compat.return_as())(
-        delayed(_called)(function, values, config, share, __version__) for values in arguments
+        delayed(_called)(function, values, name, config, share, __version__)
+        for values, name in zip(arguments, names, strict=True)
     )
 
 
-def _called(function, values, config, share, version):
+def _called(function, values, name, config, share, version):
     if version != __version__:  # a cluster does not tell of the warning when a model is unpickled
         raise RuntimeError(
             f"this worker has skdense {__version__}, but the process that calls it has {version}: "
             "workers need the same version"
         )
-    with config_context(**config), parallel_config(n_jobs=share):
-        return function(*values)
+    try:
+        with config_context(**config), parallel_config(n_jobs=share):
+            return function(*values)
+    except Exception as error:
+        error.add_note(f"It was raised in {name}.")
+        raise
 
 
 def prediction_of(member, X):

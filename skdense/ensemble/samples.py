@@ -19,6 +19,9 @@ from skdense.fit.inputs import hinted, one_column, times_class_weight
 class Samples(NamedTuple):
     """What an ensemble is fitted to. All of it has one numbering of rows.
 
+    What is learned follows `weights`; what is told, as out-of-fold losses and scores, intervals and
+    sets, follows `given_weights`.
+
     Attributes
     ----------
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
@@ -50,14 +53,13 @@ class Samples(NamedTuple):
         """What members are given."""
         return self.weights if self.is_weighted else None
 
-    def learned_by(self, estimator: Any) -> "Samples":
-        """The same, with weights times those of classes, after an estimator has learned its classes."""
-        found = self._replace(y=estimator._learn_y(self.y))
+    def times_class_weight_of(self, estimator: Any) -> "Samples":
+        """The same, with weights times those that an estimator has for its classes, if it has some."""
         class_weight = getattr(estimator, "class_weight", None)
         if class_weight is None:
-            return found
-        weights = times_class_weight(self.weights, found.y, class_weight, estimator.classes_)
-        return found._replace(weights=rescaled_weights(weights), is_weighted=True)
+            return self
+        weights = times_class_weight(self.weights, self.y, class_weight, estimator.classes_)
+        return self._replace(weights=rescaled_weights(weights), is_weighted=True)
 
     def of(self, rows: NDArray) -> "Samples":
         """Some of the rows, in numbers of their own. None of the others may be in a split."""

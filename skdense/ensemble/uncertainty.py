@@ -1,8 +1,8 @@
 """How sure a prediction is: quantiles and intervals of numbers, sets of classes, for every ensemble.
 
-All come from out-of-fold predictions alone. What is learned are dicts of arrays, so that no saved model
-depends on a class of this module. `docs/benchmarks/decisions.md` has the measurements behind the
-constants.
+All come from out-of-fold predictions alone. What is learned are dicts of arrays and of estimators, so
+that no saved model depends on a class of this module. `docs/benchmarks/decisions.md` has the
+measurements behind the constants.
 """
 
 from collections.abc import Sequence
@@ -309,10 +309,10 @@ def learn_errors(samples, predictions, estimator, stop):
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
     X = np.empty((len(predictions), 0)) if estimator is None else samples.X
-    held_out = samples._replace(X=X, splits=None).of(rows)
-    columns = held_out.y.reshape(len(rows), -1).T, predictions[rows].T
+    known = samples._replace(X=X, splits=None).of(rows)
+    columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, held_out, estimator, stop)
+        _learn_errors(one, of_one, known, estimator, stop)
         for one, of_one in zip(*columns, strict=True)
     ]
 
@@ -324,18 +324,19 @@ def _learn_errors(y, predictions, samples, estimator, stop):
     mean = float(np.average(absolute, weights=weights))
     # Copies of a sample, which have the same prediction, are in the same fifth.
     fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
-    held_out = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
+    fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
     # Each candidate is a spread for new rows, and one for each fifth.
     constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
-    candidates = [(constant, [constant] * len(held_out))]
-    if mean > 0 and len(held_out) > 1:
+    candidates = [(constant, [constant] * len(fifths))]
+    if mean > 0 and len(fifths) > 1:
         data = predictions, absolute, weights, _LEAST_OF_PREDICTIONS * mean
-        of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(held_out))]
+        of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(fifths))]
         candidates.append((_fit_spread(slice(None), *data), of_others))
-    if mean > 0 and len(held_out) > 2 and estimator is not None:
+    if mean > 0 and len(fifths) > 2 and estimator is not None:
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, weights, stop, fifth_of
-        fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
+        calls = [(*data, i) for i in range(len(fifths))]
+        fitted = [*at_once(_fit_estimator, calls, ["the trees of errors"] * len(fifths))]
         # Boosted trees take a missing value for 0 if they have seen none in its column.
         more = {"mean": mean, "fill": np.median(X, axis=0)}
         of_others = [{"estimators": [one]} | more for one in fitted]
@@ -343,7 +344,7 @@ def _learn_errors(y, predictions, samples, estimator, stop):
     judged = []
     for spread, of_others in candidates:
         sizes = np.empty(len(y))
-        for rows, of_fifth in zip(held_out, of_others, strict=True):
+        for rows, of_fifth in zip(fifths, of_others, strict=True):
             sizes[rows] = spread_at(of_fifth, predictions[rows], X[rows])
         learned = in_order(errors / sizes, weights) | {"spread": spread}
         judged.append((_pinball_loss(learned, sizes, errors, weights), learned))

@@ -153,6 +153,7 @@ def fit_together(
                 _fit_alone(estimator, inputs[i], warn_max_iter, stop or Event())
                 after_fit(estimator, None)
             except NotFinite as error:
+                error.add_note(f"It was raised for network {i} of {len(estimators)}, counted from 0.")
                 set_attributes(estimator, before[i])
                 errors.append(error)
     if errors:

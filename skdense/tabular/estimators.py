@@ -113,10 +113,11 @@ class BaseTabular(Saved):
         with context.outermost(), config_context(transform_output="default"):
             # What the user gives is checked. From here on, weights contain those of the classes.
             X = X if is_frame(X) else array_of(X, estimator=fitted)
-            given = checked_samples(fitted, X, y, sample_weight, groups).learned_by(fitted)
+            given = checked_samples(fitted, X, y, sample_weight, groups)
+            given = given._replace(y=fitted._learn_y(given.y)).times_class_weight_of(fitted)
 
-            # The folds of all models are drawn, without rows of weight zero; a user may have numbered
-            # them, so all rows are still there.
+            # The folds of all models are drawn, without rows of weight zero. A user's folds may have
+            # numbers of all rows, so these rows leave only afterwards.
             random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
                 cv = number_of_folds(given, of_classes, context.add_warning)
