@@ -95,9 +95,7 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
         widths = tuple(layer.width for layer in alone.layout.layers)
         sizes = alone.step_seconds, alone.batch, alone.layout.n_features, widths
         by_size = alike.setdefault(_key_to_share(spec, network), {})
-        same = by_size.setdefault(sizes, replace(alone, n_steps=0.0, networks=[]))
-        same.n_steps += alone.n_steps
-        same.networks.append(network)
+        by_size[sizes] = _joined(by_size[sizes], alone) if sizes in by_size else alone
     buckets: list[Bucket] = []
     # Of all pairs of buckets, join the two that cost the least padding, until all cost too much.
     padding = cache(lambda one, two: _joined(one, two).seconds - one.seconds - two.seconds)

@@ -182,7 +182,7 @@ class ProgramRun:
         n_steps, orders = chunk
         before, network = self.snapshot, self.network
         is_first = not before.tensors
-        *vectors, best_vector = self._enter() if is_first else before.tensors
+        tensors = self._enter() if is_first else before.tensors
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
@@ -190,8 +190,8 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program leaves the best as they are
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        unchanged = (self.training_store, view(orders)), self.to_validate, self.dropout, constants
-        arguments = tf.nest.flatten((unchanged, scalars, vectors, best_vector))
+        unchanged = self.training_store, view(orders), self.to_validate, self.dropout, constants
+        arguments = tf.nest.flatten((unchanged, scalars, tensors))
         start = perf_counter()
         curves, scalars, *tensors = self.program(*arguments)
         seconds = (perf_counter() - start) / n_steps
@@ -226,8 +226,7 @@ class ProgramRun:
     def _enter(self) -> list[Tensor]:
         """Make the program, the stores and what else all chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        formulas = formulas_now()
-        self.program = program_of(training_program, self.spec, shape, formulas=formulas)
+        self.program = program_of(training_program, self.spec, shape, formulas=formulas_now())
         self.training_store = self.stores.of(network.data, shape.training, dtype)
         dropout = np.array([network.dropout_seed, *network.dropout], np.float64)
         self.dropout = to_tensor(dropout) if network.dropout else ()
@@ -261,15 +260,14 @@ class ProgramRun:
         network, snapshot = self.network, self.snapshot
         if not snapshot.tensors:
             return snapshot
-        unpacked = self._unpacked
         parameters, *slots, best = snapshot.tensors
         # While all scores are NaN, what the program has as the best is the network before training.
         has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -inf
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
-            parameters=unpacked(parameters),
-            slots=[*map(unpacked, slots)],
-            best_parameters=unpacked(best) if has_best else None,
+            parameters=self._unpacked(parameters),
+            slots=[*map(self._unpacked, slots)],
+            best_parameters=self._unpacked(best) if has_best else None,
             progress=snapshot.scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )
@@ -356,7 +354,7 @@ class Orders:
         self.n_drawn += 1
         rows, size = self.rows, int(self.network.hyper.batch_size)
         if self.network.shuffle:
-            shuffled = self._shuffled()
+            shuffled = self.random_state.permutation(len(rows))
             self.permutation = shuffled if self.permutation is None else self.permutation[shuffled]
             rows = rows[self.permutation]
         full, rest = divmod(len(rows), size)
@@ -367,11 +365,6 @@ class Orders:
         if rest:
             self.epoch[full, :rest] = rows[full * size :]
             self.epoch[full, rest:] = rows[full * size]
-
-    def _shuffled(self) -> NDArray:
-        numbers = np.arange(len(self.rows))
-        self.random_state.shuffle(numbers)
-        return numbers
 
     def end(self, n_epochs: int) -> None:
         """Leave the network's random state and order as they are after drawing for n_epochs epochs.
@@ -387,7 +380,7 @@ class Orders:
             n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
-                self._shuffled()
+                self.random_state.permutation(len(self.rows))
         with _restoring:
             # Others may have drawn meanwhile, for instance from NumPy's global state: it stays as they
             # left it. Pickles compare the arrays and numbers of two states at once.
