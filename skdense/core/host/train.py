@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from itertools import cycle
-from math import inf
 from threading import Event, Lock
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -41,7 +40,7 @@ def train(
     buckets: Sequence[Bucket],
     n_jobs: int | None = -1,
     *,
-    until: float = inf,
+    until: float = np.inf,
     owners: Mapping[Network, Any] | None = None,
     after: Callable[[Any], None] | None = None,
     observe: Observe | None = None,
@@ -134,9 +133,8 @@ def _train_one(
             if not running.wait(stop):
                 break
             run.snapshot = run.scored(running.result())
-            if observe is not None and observe(run.snapshot.curves[-1], run):
-                break
-            if not run.snapshot.scalars.progress.active:
+            ends = observe is not None and observe(run.snapshot.curves[-1], run)
+            if ends or not run.snapshot.scalars.progress.active:
                 break
     finally:
         counters, progress, _ = run.write_back().scalars
@@ -262,7 +260,7 @@ class ProgramRun:
             return snapshot
         parameters, *slots, best = snapshot.tensors
         # While all scores are NaN, what the program has as the best is the network before training.
-        has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -inf
+        has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -np.inf
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
             parameters=self._unpacked(parameters),
@@ -327,12 +325,10 @@ class Orders:
 
         It has n_steps at most, and whole epochs if one fits. It is None if all is drawn.
         """
-        if self.position:
+        if self.position or self.each_epoch:
             n_steps = min(n_steps, self.steps_per_epoch - self.position)
-        else:
+        if not self.position:
             epochs_left = self.n_epochs - self.n_drawn
-            if self.each_epoch:
-                epochs_left = min(epochs_left, 1)
             whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
             n_steps = min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
         if n_steps == 0:

@@ -105,8 +105,7 @@ class Stores:
 
 
 def _keys_of(network: Network) -> set:
-    datas = [data for data in (network.data, network.validation) if data is not None]
-    return {key for data in datas for key in _keys(data)}
+    return {key for data in (network.data, network.validation) if data for key in _keys(data)}
 
 
 def _keys(data: Data) -> tuple:
