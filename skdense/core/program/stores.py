@@ -128,7 +128,8 @@ def _features(data: Data, shape: StoreShape, dtype: str) -> Iterable[NDArray]:
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))
     starts = np.full(shape.n_rows + 1, X.nnz, shape.index_dtype)
     starts[: len(X.indptr)] = X.indptr
-    values, columns = X.data.astype(dtype, copy=False), X.indices.astype(np.int32, copy=False)
+    values = X.data.astype(dtype, copy=False)
+    columns = X.indices.astype(np.int32, copy=False)
     return *_cut(values, shape.lengths), *_cut(columns, shape.lengths), starts
 
 
