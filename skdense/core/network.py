@@ -5,14 +5,11 @@ A number is a float here, and a scalar tensor in a program.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from skdense.core.formulas.layers import Layer
 
 Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
@@ -203,7 +200,7 @@ class Network:
         What lbfgs says if it has failed to converge.
     """
 
-    layers: "tuple[Layer, ...]"
+    layers: tuple
     parameters: Parameters
     hyper: Hyper
     progress: Progress

@@ -35,10 +35,7 @@ class Metric(NamedTuple):
     value: Callable
 
 
-NEGATIVE_LOSS = Metric(
-    terms=lambda targets, logits, shift: [],
-    value=lambda sums: -sums.loss / sums.weight,
-)
+NEGATIVE_LOSS = Metric(lambda targets, logits, shift: [], lambda sums: -sums.loss / sums.weight)
 """The negative loss."""
 
 
@@ -193,25 +190,21 @@ def _of_frequencies(loss: Callable, n_values: int | None = None) -> Callable:
     return baseline_loss
 
 
-def _classification(
-    per_sample: Callable, baseline: Callable, output: str, correct: Callable, smooths: bool = False
-) -> Loss:
-    """The record of a loss of labels, whose metric is the accuracy."""
-    accuracy = Metric(
+def _accuracy(correct: Callable) -> Metric:
+    return Metric(
         terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
         value=lambda sums: sums.terms[0] / sums.weight,
     )
-    return Loss(per_sample, baseline, output, accuracy, correct, smooths)
 
 
 def _of_labels(
-    log_loss: Callable, baseline: Callable, output: str, correct: Callable, correct_values: Callable
+    log_loss: Callable, baseline: Callable, output: str, correct: Callable, of_values: Callable
 ) -> dict[str, Loss]:
-    """The two losses of labels: `correct` judges logits, `correct_values` the outputs of squares."""
+    """The two losses of labels: `correct` judges logits, `of_values` the outputs of squares."""
     of_squares = _of_frequencies(lambda p: p * (1 - p))
     return {
-        "log_loss": _classification(log_loss, baseline, output, correct, smooths=True),
-        "squared_error": _classification(_squared_error, of_squares, "identity", correct_values),
+        "log_loss": Loss(log_loss, baseline, output, _accuracy(correct), correct, smooths=True),
+        "squared_error": Loss(_squared_error, of_squares, "identity", _accuracy(of_values), of_values),
     }
 
 
@@ -294,22 +287,18 @@ def _value_of_r2(sums: Any) -> Tensor:
 
 
 def _regression(
-    per_sample: Callable,
-    elementwise: Callable,
-    constant_for: Callable,
-    share: float = 1.0,
-    **others: Any,
+    per_sample: Callable, elementwise: Callable, constant: Callable, share: float = 1.0, **others: Any
 ) -> Loss:
     """The record of a loss of numbers: a share of `elementwise`, summed or averaged over the outputs.
 
-    `constant_for(targets, weights)` is the best constant output `(n_outputs,)`. It takes the loss's
-    number, too, if it has one.
+    `constant(targets, weights)` is the best constant output `(n_outputs,)`. It takes the loss's number,
+    too, if it has one.
     """
     averages = others.get("averages", False)
 
     def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
         targets = targets.astype(np.float64)  # differences of bools or small ints would not do
-        losses = elementwise(targets, constant_for(targets, weights, *number), *number)
+        losses = elementwise(targets, constant(targets, weights, *number), *number)
         losses = losses.mean(axis=1) if averages else losses.sum(axis=1)
         return share * np.average(losses, weights=weights)
 

@@ -31,10 +31,10 @@ class Transform(NamedTuple):
         the biases.
     n_slots : int
         Number of arrays of the gradient's shape that are kept from step to step. They start at zero.
-    in_step : callable or None
-        `in_step(rate, step, *settings)` are the numbers that `update` takes in this step, if they are
-        not the settings; `step` counts the network's steps from 1. They are computed in float64 and
-        then rounded to the gradient's dtype.
+    in_step : callable
+        `in_step(rate, step, *settings)` are the numbers that `update` takes in this step, by default
+        the settings; `step` counts the network's steps from 1. They are computed in float64 and then
+        rounded to the gradient's dtype.
     of_all : callable or None
         `of_all(changes, *settings)` is one more number for `update`, made of the vectors of all
         parameters.
@@ -43,7 +43,7 @@ class Transform(NamedTuple):
     takes: dict[str, Allowed]
     update: Callable
     n_slots: int = 0
-    in_step: Callable | None = None
+    in_step: Callable = lambda rate, step, *settings: settings
     of_all: Callable | None = None
 
 
@@ -149,9 +149,7 @@ class Chain:
         """
         changes, dtype, new_slots = gradients, gradients[0].dtype, []
         for link in self.links:
-            numbers = [settings[name] for name in link.takes]
-            if link.in_step is not None:
-                numbers = link.in_step(rate, step, *numbers)
+            numbers = link.in_step(rate, step, *(settings[name] for name in link.takes))
             numbers = [tf.cast(number, dtype) for number in numbers]
             if link.of_all is not None:
                 numbers.append(link.of_all(changes, *numbers))

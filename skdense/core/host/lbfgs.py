@@ -121,11 +121,8 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
             return start + block_rows, sums, [a + b for a, b in zip(gradients, new)]
 
         zero = tf.zeros([], tf.float64)
-        _, (loss, weight), gradients = tf.while_loop(
-            lambda start, *_: start < n_samples,
-            block,
-            (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
-        )
+        zeros = 0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]
+        _, (loss, weight), gradients = tf.while_loop(lambda start, *_: start < n_samples, block, zeros)
         penalty, of_penalty = objective.penalty(pieces, hyper.alpha)
         gradient = [a + b for a, b in zip(gradients, of_penalty)]
         return tf.concat([(times * loss + penalty)[None], *gradient], axis=0) / weight

@@ -45,7 +45,7 @@ class Bucket:
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
         steps = min(costs.MAX_STEPS, costs.MAX_ORDERS_BYTES // (4 * self.batch))
-        steps = 2 ** max(2, math.floor(math.log2(max(steps, 1))))
+        steps = 2 ** max(2, steps.bit_length() - 1)
         return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks)
 
     @property
@@ -75,9 +75,8 @@ def lone_bucket(spec: Spec, network: Network) -> Bucket:
 
 def lone_layout(network: Network) -> Layout:
     """The layout that a network by itself is padded to. The outputs have no padding."""
-    n_features = network.n_features
-    if not costs.is_large(network.data.X):
-        n_features = costs.padded(n_features)
+    is_large = costs.is_large(network.data.X)
+    n_features = network.n_features if is_large else costs.padded(network.n_features)
     *hidden, output = network.layers
     padded = (replace(layer, width=costs.padded(layer.width)) for layer in hidden)
     return Layout((*padded, output), n_features)
@@ -95,9 +94,7 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
         widths = tuple(layer.width for layer in alone.layout.layers)
         sizes = alone.step_seconds, alone.batch, alone.layout.n_features, widths
         by_size = alike.setdefault(_key_to_share(spec, network), {})
-        same = by_size.setdefault(sizes, replace(alone, n_steps=0.0, networks=[]))
-        same.n_steps += alone.n_steps
-        same.networks.append(network)
+        by_size[sizes] = _joined(by_size[sizes], alone) if sizes in by_size else alone
     buckets: list[Bucket] = []
     # Of all pairs of buckets, join the two that cost the least padding, until all cost too much.
     padding = cache(lambda one, two: _joined(one, two).seconds - one.seconds - two.seconds)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from itertools import cycle
-from math import inf
 from threading import Event, Lock
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -41,7 +40,7 @@ def train(
     buckets: Sequence[Bucket],
     n_jobs: int | None = -1,
     *,
-    until: float = inf,
+    until: float = np.inf,
     owners: Mapping[Network, Any] | None = None,
     after: Callable[[Any], None] | None = None,
     observe: Observe | None = None,
@@ -134,9 +133,8 @@ def _train_one(
             if not running.wait(stop):
                 break
             run.snapshot = run.scored(running.result())
-            if observe is not None and observe(run.snapshot.curves[-1], run):
-                break
-            if not run.snapshot.scalars.progress.active:
+            ends = observe is not None and observe(run.snapshot.curves[-1], run)
+            if ends or not run.snapshot.scalars.progress.active:
                 break
     finally:
         counters, progress, _ = run.write_back().scalars
@@ -182,7 +180,7 @@ class ProgramRun:
         n_steps, orders = chunk
         before, network = self.snapshot, self.network
         is_first = not before.tensors
-        *vectors, best_vector = self._enter() if is_first else before.tensors
+        tensors = self._enter() if is_first else before.tensors
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
@@ -190,8 +188,8 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program leaves the best as they are
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        unchanged = (self.training_store, view(orders)), self.to_validate, self.dropout, constants
-        arguments = tf.nest.flatten((unchanged, scalars, vectors, best_vector))
+        unchanged = self.training_store, view(orders), self.to_validate, self.dropout, constants
+        arguments = tf.nest.flatten((unchanged, scalars, tensors))
         start = perf_counter()
         curves, scalars, *tensors = self.program(*arguments)
         seconds = (perf_counter() - start) / n_steps
@@ -226,8 +224,7 @@ class ProgramRun:
     def _enter(self) -> list[Tensor]:
         """Make the program, the stores and what else all chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        formulas = formulas_now()
-        self.program = program_of(training_program, self.spec, shape, formulas=formulas)
+        self.program = program_of(training_program, self.spec, shape, formulas=formulas_now())
         self.training_store = self.stores.of(network.data, shape.training, dtype)
         dropout = np.array([network.dropout_seed, *network.dropout], np.float64)
         self.dropout = to_tensor(dropout) if network.dropout else ()
@@ -261,15 +258,14 @@ class ProgramRun:
         network, snapshot = self.network, self.snapshot
         if not snapshot.tensors:
             return snapshot
-        unpacked = self._unpacked
         parameters, *slots, best = snapshot.tensors
         # While all scores are NaN, what the program has as the best is the network before training.
-        has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -inf
+        has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -np.inf
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
-            parameters=unpacked(parameters),
-            slots=[*map(unpacked, slots)],
-            best_parameters=unpacked(best) if has_best else None,
+            parameters=self._unpacked(parameters),
+            slots=[*map(self._unpacked, slots)],
+            best_parameters=self._unpacked(best) if has_best else None,
             progress=snapshot.scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )
@@ -329,12 +325,10 @@ class Orders:
 
         It has n_steps at most, and whole epochs if one fits. It is None if all is drawn.
         """
-        if self.position:
+        if self.position or self.each_epoch:
             n_steps = min(n_steps, self.steps_per_epoch - self.position)
-        else:
+        if not self.position:
             epochs_left = self.n_epochs - self.n_drawn
-            if self.each_epoch:
-                epochs_left = min(epochs_left, 1)
             whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
             n_steps = min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
         if n_steps == 0:
@@ -356,7 +350,7 @@ class Orders:
         self.n_drawn += 1
         rows, size = self.rows, int(self.network.hyper.batch_size)
         if self.network.shuffle:
-            shuffled = self._shuffled()
+            shuffled = self.random_state.permutation(len(rows))
             self.permutation = shuffled if self.permutation is None else self.permutation[shuffled]
             rows = rows[self.permutation]
         full, rest = divmod(len(rows), size)
@@ -367,11 +361,6 @@ class Orders:
         if rest:
             self.epoch[full, :rest] = rows[full * size :]
             self.epoch[full, rest:] = rows[full * size]
-
-    def _shuffled(self) -> NDArray:
-        numbers = np.arange(len(self.rows))
-        self.random_state.shuffle(numbers)
-        return numbers
 
     def end(self, n_epochs: int) -> None:
         """Leave the network's random state and order as they are after drawing for n_epochs epochs.
@@ -387,7 +376,7 @@ class Orders:
             n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
-                self._shuffled()
+                self.random_state.permutation(len(self.rows))
         with _restoring:
             # Others may have drawn meanwhile, for instance from NumPy's global state: it stays as they
             # left it. Pickles compare the arrays and numbers of two states at once.

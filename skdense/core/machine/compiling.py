@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any
 
 from skdense.core.machine import disk
-from skdense.core.machine.disk import ProgramCode
 from skdense.core.machine.lazy_import import import_submodule, is_tested
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
@@ -121,7 +120,7 @@ class _Compiled:
         named = {"Tout": program.outputs, "f": program.function, "config_proto": self._config}
         return _on_cpu(tf.raw_ops.PartitionedCall, args=tensors, **named)
 
-    def _named(self, name: str) -> ProgramCode:
+    def _named(self, name: str) -> disk.ProgramCode:
         # XLA compiles a function where another function calls it.
         inner, signature = _traced(self._make, self._key)
         outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
@@ -130,9 +129,9 @@ class _Compiled:
         graph.library.function.append(program.function_def)
         _rename(graph.library.function, name)
         outputs = [output.dtype.as_datatype_enum for output in program.outputs]
-        return ProgramCode(name, outputs, graph.SerializeToString())
+        return disk.ProgramCode(name, outputs, graph.SerializeToString())
 
-    def _use(self, program: ProgramCode) -> None:
+    def _use(self, program: disk.ProgramCode) -> None:
         self._program = program
         context = import_submodule("tensorflow.python.eager.context").context()
         for function in tf.compat.v1.GraphDef.FromString(program.functions).library.function:

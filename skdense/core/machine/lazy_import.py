@@ -79,11 +79,9 @@ class _Names:
 
     def __init__(self, root: Path, *parts: str):
         self._root = root
-        file = root.joinpath(*parts, "__init__.py")
-        self._origins = {
-            alias or name: (module, name)
-            for module, name, alias in _IMPORTS.findall(file.read_text("utf-8"))
-        }
+        text = root.joinpath(*parts, "__init__.py").read_text("utf-8")
+        imports = _IMPORTS.findall(text)
+        self._origins = {alias or name: (module, name) for module, name, alias in imports}
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._origins:

@@ -22,7 +22,6 @@ from numpy.typing import DTypeLike, NDArray
 from skdense import compat
 from skdense.core.machine import costs, lazy_import
 from skdense.core.machine.disk import environment, exchange
-from skdense.core.machine.lazy_import import is_tested
 from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
@@ -105,11 +104,10 @@ def configure_threads(module: Any) -> None:
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
-    if threads := _number_in("OMP_NUM_THREADS"):
-        module.config.threading.set_intra_op_parallelism_threads(threads)
+    threads = _number_in("OMP_NUM_THREADS")
+    module.config.threading.set_intra_op_parallelism_threads(threads or cpu_count())
+    if threads:
         module.config.threading.set_inter_op_parallelism_threads(1)
-    else:
-        module.config.threading.set_intra_op_parallelism_threads(cpu_count())
 
 
 def n_threads() -> int:
@@ -186,7 +184,7 @@ def share(array: NDArray) -> Any:
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
-    is_gathered = array.nbytes > costs.COPIED_BYTES and is_tested(tf.__version__)
+    is_gathered = array.nbytes > costs.COPIED_BYTES and lazy_import.is_tested(tf.__version__)
     own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
     # NumPy refuses to export read-only memory by DLPack. Programs never write to their arguments.
     interface = own.__array_interface__

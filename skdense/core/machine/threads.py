@@ -285,10 +285,7 @@ _THREADED_FROM = 16
 
 
 def for_each_block(
-    function: Callable[[slice], None],
-    n_rows: int,
-    block_rows: int = BLOCK_ROWS,
-    threaded_from: int = _THREADED_FROM,
+    function: Callable, n_rows: int, block_rows: int = BLOCK_ROWS, threaded_from: int = _THREADED_FROM
 ) -> None:
     """Call `function` with slices of at most `block_rows` that together cover `n_rows`.
 

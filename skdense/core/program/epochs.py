@@ -115,8 +115,7 @@ class _Body:
             scalars, all_pieces = tf.while_loop(step_follows, self.step, (scalars, all_pieces))
             pieces, *_ = all_pieces
             scalars, is_best = self.end_epoch(scalars, pieces)
-            compared = zip(pieces, best_pieces)
-            best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
+            best_pieces = tuple(tf.where(is_best, new, old) for new, old in zip(pieces, best_pieces))
             return scalars, all_pieces, best_pieces, curves.write(number, scalars[-n_curves:])
 
         n_curves = len(Curves._fields)

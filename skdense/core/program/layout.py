@@ -7,7 +7,7 @@ into pieces, which it updates one by one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain, compress
+from itertools import accumulate, chain, groupby
 from math import prod
 
 import numpy as np
@@ -55,8 +55,7 @@ class Layout:
     @cached_property
     def n_penalized(self) -> int:
         """How many of the parameters the penalty takes: the entries of all kernels."""
-        penalized = (parameter.penalized for parameter in self.in_order)
-        return sum(compress(self.sizes, penalized))
+        return sum(prod(parameter.shape) for parameter in self.in_order if parameter.penalized)
 
     @property
     def piece_sizes(self) -> list[list[int]]:
@@ -64,36 +63,30 @@ class Layout:
 
         A large array is a piece of its own. All that lies between two large ones is one piece.
         """
-        pieces: list[list[int]] = [[]]
-        for size in self.sizes:
-            if size < LARGE_KERNEL:
-                pieces[-1].append(size)
-            else:
-                pieces += [size], []
-        return [piece for piece in pieces if piece]
+        pieces = []
+        for is_large, group in groupby(self.sizes, key=lambda size: size >= LARGE_KERNEL):
+            sizes = [*group]
+            pieces += [[size] for size in sizes] if is_large else [sizes]
+        return pieces
 
-    def views(self, vector: NDArray) -> list[tuple[NDArray, ...]]:
-        """The padded arrays of each layer, as views of a vector."""
+    def views(self, vector: NDArray) -> list[NDArray]:
+        """The padded arrays in the order of a vector, as views of it."""
         *ends, _ = accumulate(self.sizes)
         arrays = zip(np.split(vector, ends), self.in_order, strict=True)
-        return self.by_layer([array.reshape(parameter.shape) for array, parameter in arrays])
+        return [array.reshape(parameter.shape) for array, parameter in arrays]
 
     def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
         """Write parameters into the corners of the padded arrays in `vector`; fill the rest."""
-        for arrays, views, of in zip(parameters, self.views(vector), self.described, strict=True):
+        by_layer = self.by_layer(self.views(vector))
+        for arrays, views, of in zip(parameters, by_layer, self.described, strict=True):
             for array, padded, parameter in zip(arrays, views, of, strict=True):
                 padded[...] = parameter.fill
                 padded[tuple(map(slice, array.shape))] = array
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
-        return [
-            tuple(
-                padded[tuple(map(slice, parameter.shape))].copy()
-                for padded, parameter in zip(views, of, strict=True)
-            )
-            for views, of in zip(self.views(vector), smaller.described, strict=True)
-        ]
+        pairs = zip(self.views(vector), smaller.in_order, strict=True)
+        return smaller.by_layer([view[tuple(map(slice, p.shape))].copy() for view, p in pairs])
 
     def offsets(self, smaller: "Layout") -> NDArray:
         """The positions in a vector that the parameters of a network of a smaller layout take."""
@@ -106,17 +99,12 @@ class Layout:
 
     def of_layers(self, pieces: Sequence, batch: int) -> list[tuple]:
         """The parameters of each layer from the pieces; those of one axis repeated for a minibatch."""
-        flat = [
-            values
-            for piece, sizes in zip(pieces, self.piece_sizes)
-            for values in tf.split(piece, sizes)
+        flat = chain(*map(tf.split, pieces, self.piece_sizes))
+        arrays = [
+            _repeated(values, batch) if len(p.shape) == 1 else tf.reshape(values, p.shape)
+            for values, p in zip(flat, self.in_order, strict=True)
         ]
-        return self.by_layer(
-            [
-                _repeated(values, batch) if len(p.shape) == 1 else tf.reshape(values, p.shape)
-                for values, p in zip(flat, self.in_order, strict=True)
-            ]
-        )
+        return self.by_layer(arrays)
 
     def penalized(self, pieces: Sequence) -> Iterator:
         """The pieces with zeros for the parameters that the penalty does not take, which come last."""

@@ -11,7 +11,7 @@ except that those of a minibatch are made dense where that is cheaper.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any, NamedTuple
@@ -105,8 +105,7 @@ class Stores:
 
 
 def _keys_of(network: Network) -> set:
-    datas = [data for data in (network.data, network.validation) if data is not None]
-    return {key for data in datas for key in _keys(data)}
+    return {key for data in (network.data, network.validation) if data for key in _keys(data)}
 
 
 def _keys(data: Data) -> tuple:
@@ -122,31 +121,27 @@ def _targets_and_weights(data: Data, shape: StoreShape, dtype: str) -> tuple[NDA
     return (weighted,)
 
 
-def _features(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray, ...]:
+def _features(data: Data, shape: StoreShape, dtype: str) -> Iterable[NDArray]:
     """The padded arrays of X."""
     X = data.X
     if not issparse(X):
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))
     starts = np.full(shape.n_rows + 1, X.nnz, shape.index_dtype)
     starts[: len(X.indptr)] = X.indptr
-    return (
-        *_cut(X.data.astype(dtype, copy=False), shape.lengths),
-        *_cut(X.indices.astype(np.int32, copy=False), shape.lengths),
-        starts,
-    )
+    values = X.data.astype(dtype, copy=False)
+    columns = X.indices.astype(np.int32, copy=False)
+    return *_cut(values, shape.lengths), *_cut(columns, shape.lengths), starts
 
 
-def _cut(array: NDArray, lengths: tuple[int, ...], sizes: tuple[int, ...] = ()) -> tuple[NDArray, ...]:
+def _cut(array: NDArray, lengths: tuple[int, ...], sizes: tuple[int, ...] = ()) -> Iterator[NDArray]:
     """The array cut into arrays of these lengths, each padded with zeros to `(length, *sizes)`."""
-    cut = []
     for start, end in pairwise(accumulate(lengths, initial=0)):
         rows, padded_shape = array[start:end], (end - start, *sizes)
         if rows.shape != padded_shape:
             padded = aligned_zeros(padded_shape, array.dtype)
             padded[tuple(map(slice, rows.shape))] = rows
             rows = padded
-        cut.append(rows)
-    return tuple(cut)
+        yield rows
 
 
 # --- what a program gathers ---------------------------------------------------------------------------
@@ -212,11 +207,9 @@ def _take(arrays: Sequence[Tensor], indices: Tensor) -> Tensor:
     n = first.shape[0]
     in_first = tf.reshape(indices < n, [*indices.shape, *[1] * (len(first.shape) - 1)])
     # Both arrays are read at each index: in the wrong one, any valid index will do.
-    return tf.where(
-        in_first,
-        tf.gather(first, tf.minimum(indices, n - 1)),
-        tf.gather(last, tf.maximum(indices - n, 0)),
-    )
+    of_first = tf.gather(first, tf.minimum(indices, n - 1))
+    of_last = tf.gather(last, tf.maximum(indices - n, 0))
+    return tf.where(in_first, of_first, of_last)
 
 
 def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: StoreShape) -> SparseRows:
@@ -226,8 +219,6 @@ def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: StoreShape) ->
     present = entries < tf.gather(starts, rows + 1)[..., None]
     # Indices after the row's end may be after the store's end, too. Their values are not used.
     entries = tf.minimum(entries, sum(shape.lengths) - 1)
-    return SparseRows(
-        tf.where(present, _take(arrays[:n], entries), 0),
-        tf.where(present, _take(arrays[n:], entries), 0),
-        shape.n_features,
-    )
+    both = arrays[:n], arrays[n:]
+    values, columns = (tf.where(present, _take(each, entries), 0) for each in both)
+    return SparseRows(values, columns, shape.n_features)
