@@ -401,7 +401,7 @@ def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypa
     members = CrossFitClassifier(GaussianNB(), 4, verbose=True, random_state=0)
     blend = BlendClassifier([("inner", inner), ("own", members)], verbose=True)
 
-    def elsewhere(function, arguments):
+    def elsewhere(function, arguments, names):
         copies = [pickle.loads(pickle.dumps((function, given))) for given in arguments]
         outputs = [*reversed([function(*given) for function, given in reversed(copies)])]
         return pickle.loads(pickle.dumps(outputs))
@@ -535,3 +535,16 @@ def test_a_prior_shrinks_the_weights_towards_equal_ones():
     assert_array_equal(np.sort(weights)[::-1], weights)
     assert weights[0] > 0.9
     assert weights[-1] == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_an_error_says_of_which_model_and_fold_it_is(backend):
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    X[300:] = np.nan  # the last of three folds
+    models = [("near", CrossFitRegressor(KNeighborsRegressor(), KFold(3)))]
+    with pytest.raises(ValueError, match="contains NaN") as raised:
+        with parallel_config(backend, n_jobs=2):
+            BlendRegressor([*models, ("trees", CrossFitRegressor(DummyRegressor()))]).fit(X, y)
+    in_fold, in_model = raised.value.__notes__
+    assert re.fullmatch(r"It was raised in fold [12] of 3\.", in_fold)
+    assert in_model == "It was raised in model 'near'."

@@ -637,7 +637,7 @@ def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris,
         model.score(X[held_out], X[held_out, 0])
         for model, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True)
     ]
-    assert members == [f"fold {i} of 3: R2 {score:f}" for i, score in enumerate(scores, 1)]
+    assert members == [f"fold {i} of 3: score {score:f}" for i, score in enumerate(scores, 1)]
     loss = f"{ensemble.oof_loss_:.6g}"
     assert last == f"all 3 folds: out-of-fold loss {loss}, R2 {ensemble.oof_score_:f}"
 

@@ -18,10 +18,11 @@ from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
+    Ridge,
     TweedieRegressor,
 )
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -291,9 +292,10 @@ def test_a_negative_y_is_told_in_its_own_units(diabetes, loss):
 class Named(LinearRegression):
     """A regressor whose loss has the name that it has elsewhere."""
 
-    def __init__(self, loss=None, objective=None, loss_function=None):
+    def __init__(self, loss=None, objective=None, loss_function=None, criterion=None):
         super().__init__()
         self.loss, self.objective, self.loss_function = loss, objective, loss_function
+        self.criterion = criterion
 
 
 @pytest.mark.parametrize(
@@ -303,6 +305,7 @@ class Named(LinearRegression):
         ({"objective": "count:poisson"}, True),
         ({"objective": "reg:gamma"}, True),
         ({"loss_function": "Tweedie:variance_power=1.5"}, True),
+        ({"criterion": "poisson"}, True),
         ({"objective": "regression"}, False),
         ({"loss_function": "RMSE"}, False),
         ({}, False),
@@ -317,6 +320,30 @@ def test_the_loss_of_other_libraries_says_whether_y_can_be_shifted(diabetes, par
         (name, value), *_ = params.items()
         with pytest.raises(ValueError, match=f"range of {name}='{value}': must be at least 0, got -1"):
             model.fit(X, np.r_[-1.0, y[1:]])
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Named(objective="mape"),
+        Named(objective="reg:squaredlogerror"),
+        Named(loss_function="MAPE"),
+        Named(objective=max),
+        GridSearchCV(TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp), {}, cv=2),
+    ],
+)
+def test_a_y_whose_zero_has_a_meaning_stays_as_it_is(diabetes, estimator):
+    X, y = diabetes
+    scaled = CrossFitRegressor(estimator, cv=3, scale_y=True, random_state=0).fit(X, y)
+    assert (scaled.center_, scaled.scale_) == (0, 1)
+    plain = CrossFitRegressor(estimator, cv=3, random_state=0).fit(X, y)
+    assert_array_equal(scaled.predict(X), plain.predict(X))
+
+
+def test_a_search_has_the_loss_of_its_estimator(diabetes):
+    X, y = diabetes
+    search = GridSearchCV(PoissonRegressor(), {"alpha": [0.1, 1.0]}, cv=2)
+    assert CrossFitRegressor(search, cv=3, scale_y=True).fit(X, y).center_ == 0
 
 
 @pytest.mark.parametrize("weight", [1, 1 / 40, 5000])

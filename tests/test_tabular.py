@@ -312,7 +312,7 @@ def test_verbose_tells_how_each_member_ended_and_how_good_all_are(table, capsys)
     *lines, last = (line.partition("] ")[2] for line in capsys.readouterr().out.splitlines())
     expected = []
     for name in model.ensemble_.named_estimators_:
-        outcome = "R2 "
+        outcome = "score "
         if name in ("plain", "ramps"):
             outcome = "3 iterations, loss = .*, best validation loss: "
         expected += [f"{name}, fold {fold} of 2: {outcome}" for fold in (1, 2)]

@@ -295,8 +295,9 @@ def is_linear(model):
 def at_once(function, arguments, names):
     """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
-    An error has a note that names the call which raised it. Without a configuration there is a thread for each core, but only one thread within a task of
-    joblib. What the function itself runs through joblib gets an equal share of the workers.
+    An error has a note with the name of the call that raised it. Without a configuration there is a
+    thread for each core, but only one thread within a task of joblib. What the function itself runs
+    through joblib gets an equal share of the workers.
     """
     n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))

@@ -312,8 +312,7 @@ def learn_errors(samples, predictions, estimator, stop):
     known = samples._replace(X=X, splits=None).of(rows)
     columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, known, estimator, stop)
-        for one, of_one in zip(*columns, strict=True)
+        _learn_errors(one, of_one, known, estimator, stop) for one, of_one in zip(*columns, strict=True)
     ]
 
 
