@@ -200,7 +200,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     def fit(
         self,
         X: MatrixLike,
-        y: ArrayLike | None = None,
+        y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
         X_val: MatrixLike | None = None,

@@ -21,7 +21,7 @@ from skdense.core.formulas.layers import hidden_values
 from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike, array_of
 from skdense.fit.results import are_dead
-from skdense.many import check_estimators
+from skdense.many import check_networks
 
 __all__ = ["Contributions", "contributions", "dead_unit_masks"]
 
@@ -256,6 +256,6 @@ def dead_unit_masks(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     """
     check_is_fitted(estimator)
     network, X = beyond_steps(estimator, X)
-    check_estimators([network], "fit", "predict")
+    check_networks([network], "fit", "predict")
     X = validate_data(network, X, accept_sparse="csr", reset=False)
     return [*map(are_dead, hidden_values(*network._layers_and_parameters(), X))]

@@ -1,4 +1,4 @@
-"""Fitting many estimators at once: networks that can share a program train side by side."""
+"""Fitting many networks at once: those that can share a program train side by side."""
 
 from itertools import count
 from typing import TypeVar
@@ -13,7 +13,7 @@ _Model = TypeVar("_Model", bound=BaseLowLevelMLP)
 
 
 def fit_many(
-    estimators: list[_Model],
+    networks: list[_Model],
     X: MatrixLike | list,
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
@@ -21,50 +21,50 @@ def fit_many(
     n_jobs: int | None = -1,
     verbose: bool | int = False,
 ) -> list[_Model]:
-    """Fit many estimators in place and together; each becomes what it would alone, up to rounding.
+    """Fit many networks in place and together; each becomes what it would alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver and dtype share compiled programs where padding
-    them to the same sizes costs less than compiling, and train side by side. Estimators with
+    them to the same sizes costs less than compiling, and train side by side. Those with
     ``solver='lbfgs'``, `verbose` or callbacks are fitted one by one, after the others.
 
-    Estimators may share a RandomState instance, or NumPy's global state with ``random_state=None``.
+    They may share a RandomState instance, or NumPy's global state with ``random_state=None``.
     Those that train side by side draw their initial parameters and then a seed each from the shared
     generator, in the order of the list, and shuffle with a new generator of that seed.
     Fitting the list again from the same state gives the same models, whatever `n_jobs` is. Fitting the
-    estimators one after the other gives other models.
+    networks one after the other gives other models.
 
     Parameters
     ----------
-    estimators : list of LowLevelMLPClassifier and LowLevelMLPRegressor
+    networks : list of LowLevelMLPClassifier and LowLevelMLPRegressor
         They are fitted in place.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list of these
-        The samples; a list of arrays or frames has the samples of each estimator.
+        The samples; a list of arrays or frames has the samples of each network.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or list of these
         What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
-        Weights of the samples; a list if X is one, with None for estimators without weights.
+        Weights of the samples; a list if X is one, with None for networks without weights.
     n_jobs : int or None, default=-1
         How many networks to train at the same time, in threads of this process. -1 is one for each
         core, or as many as ``joblib.parallel_config`` says, but one within a task of joblib. None is 1,
         or as many as ``joblib.parallel_config`` says, as everywhere in scikit-learn.
     verbose : bool, default=False
-        Whether to print, about ten times, how many of the estimators are trained.
+        Whether to print, about ten times, how many of the networks are trained.
 
     Returns
     -------
-    estimators : list of LowLevelMLPClassifier and LowLevelMLPRegressor
-        The fitted estimators.
+    networks : list of LowLevelMLPClassifier and LowLevelMLPRegressor
+        The fitted networks.
 
     Raises
     ------
     ValueError
-        If there are no estimators, one is in the list twice, or the lengths of the lists differ. Also
-        if a training diverges; then the other estimators are fitted, and this one is as it was.
+        If there are no networks, one is in the list twice, or the lengths of the lists differ. Also
+        if a training diverges; then the other networks are fitted, and this one is as it was.
     TypeError
-        If `estimators` is not iterable, or an estimator is of another kind or overrides `fit`.
+        If `networks` is not iterable, or one is of another kind or overrides `fit`.
     Exception
         What else a fit raises, for instance because of a parameter, is raised at once, and all
-        estimators are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
+        networks are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
 
     Examples
     --------
@@ -76,56 +76,54 @@ def fit_many(
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
-    estimators = list(estimators)
-    check_estimators(estimators, "fit")
-    inputs = _inputs(len(estimators), X, y, sample_weight)
-    n_over, n_fits = count(1), len(estimators)
+    networks = list(networks)
+    check_networks(networks, "fit")
+    inputs = _inputs(len(networks), X, y, sample_weight)
+    n_over, n_fits = count(1), len(networks)
 
     def after_fit(*_):
         n = next(n_over)
         if verbose and n * 10 // n_fits > (n - 1) * 10 // n_fits:
-            print(f"Trained {n} of {n_fits} estimators")
+            print(f"Trained {n} of {n_fits} networks")
 
-    fit_together(estimators, inputs, n_jobs, after_fit)
-    return estimators
+    fit_together(networks, inputs, n_jobs, after_fit)
+    return networks
 
 
-def check_estimators(estimators: list, *methods: str) -> None:
+def check_networks(networks: list, *methods: str) -> None:
     """Raise unless these are networks, at least one, all distinct, that do not override the methods."""
-    if not estimators:
+    if not networks:
         raise ValueError(
-            "estimators must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got "
-            "none"
+            "networks must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got none"
         )
-    for estimator in estimators:
-        if not isinstance(estimator, BaseLowLevelMLP):
+    for network in networks:
+        if not isinstance(network, BaseLowLevelMLP):
             raise TypeError(
-                "estimators must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
-                f"{estimator!r}; a Pipeline, or another estimator that contains networks, is fitted "
+                "networks must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
+                f"{network!r}; a Pipeline, or another estimator that contains networks, is fitted "
                 "by scikit-learn's tools and joblib.Parallel within "
                 'joblib.parallel_config("threading", n_jobs=-1)'
             )
         for method in methods:
-            if not is_network(estimator, method):
+            if not is_network(network, method):
                 raise TypeError(
-                    f"{type(estimator).__name__} overrides {method}, so it is not known here what its "
+                    f"{type(network).__name__} overrides {method}, so it is not known here what its "
                     "network is given; put what it does to X into a step of a Pipeline"
                 )
-    if len({id(estimator) for estimator in estimators}) < len(estimators):
-        raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
+    if len({id(network) for network in networks}) < len(networks):
+        raise ValueError("networks must be distinct objects; use sklearn.base.clone")
 
 
-def _inputs(n_estimators, X, y, sample_weight):
-    """A `FitInput` for each estimator, from data for all or lists with those of each."""
+def _inputs(n_networks, X, y, sample_weight):
+    """A `FitInput` for each network, from data for all or lists with those of each."""
     if not (isinstance(X, list) and len(X) > 0 and all(hasattr(one, "shape") for one in X)):
-        return [FitInput(X, y, sample_weight)] * n_estimators
+        return [FitInput(X, y, sample_weight)] * n_networks
     lists = {"X": X, "y": y, "sample_weight": sample_weight}
     for name, values in lists.items():
         if values is None:
-            lists[name] = [None] * n_estimators
-        elif len(values) != n_estimators:
+            lists[name] = [None] * n_networks
+        elif len(values) != n_networks:
             raise ValueError(
-                f"{name} must have an entry for each of the {n_estimators} estimators, "
-                f"got {len(values)}"
+                f"{name} must have an entry for each of the {n_networks} networks, got {len(values)}"
             )
     return [*map(FitInput, *lists.values())]

@@ -193,10 +193,12 @@ default='glorot_uniform'
         The validation loss, without penalty, after each epoch, or None without validation.
 
     best_validation_score_ : float or None
-        The highest of the `validation_scores_` with early stopping, else None.
+        The highest of the `validation_scores_`, which `scoring` and `loss` choose, with early stopping,
+        else None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw; of one network where training goes on.
+        The final loss of each initial draw; of one network where training goes on. The draw of the
+        lowest is kept, or with early stopping that of the best validation score.
 
     t_ : int
         Number of training samples seen, counting repeats.

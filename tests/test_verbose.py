@@ -50,7 +50,7 @@ def test_fit_many_counts_the_estimators_that_are_trained(capsys):
     fit_many(models, X, y, verbose=True)
 
     lines = capsys.readouterr().out.splitlines()
-    counts = [int(re.fullmatch(r"Trained (\d+) of 26 estimators", line)[1]) for line in lines]
+    counts = [int(re.fullmatch(r"Trained (\d+) of 26 networks", line)[1]) for line in lines]
     assert len(counts) == 10
     assert counts == sorted(set(counts))
     assert counts[-1] == 26

@@ -250,8 +250,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     Parameters
     ----------
     estimators : list of (str, model)
-        The models and their names. Each is a :class:`CrossFitClassifier` or another blend, or a
-        Pipeline that ends in one. Their folds may differ.
+        The models and their names. Each is a :class:`CrossFitClassifier`, of whatever classifier, or
+        another blend, or a Pipeline that ends in one. Their folds may differ.
         "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False
@@ -284,8 +284,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         The class labels, sorted.
 
     temperature_ : float
-        The number by which the logits of all members are divided, besides the models' own temperatures.
-        The models' `temperature_` and `oof_proba_` are those after this division.
+        The number by which the logits of all members are divided, before they are averaged and besides
+        the models' own temperatures. The models' `temperature_`, probabilities and `oof_proba_` are
+        those after this division.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
@@ -381,9 +382,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     Parameters
     ----------
     estimators : list of (str, model)
-        The models and their names. Each is a :class:`CrossFitRegressor` or another blend, or a Pipeline
-        that ends in one; a :class:`~sklearn.compose.TransformedTargetRegressor` may be the estimator of
-        a CrossFitRegressor. Their folds may differ.
+        The models and their names. Each is a :class:`CrossFitRegressor`, of whatever regressor, or
+        another blend, or a Pipeline that ends in one. What transforms y, such as a
+        :class:`~sklearn.compose.TransformedTargetRegressor`, may be its estimator. Their folds may
+        differ.
         "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False

@@ -57,8 +57,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     rung_epochs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, from 3 epochs on. An empty
-        sequence trains all candidates to the end.
+        None stands for 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, from 3 epochs on, whatever
+        `factor` is. An empty sequence trains all candidates to the end.
 
     scoring : str or callable, default=None
         The scorer, as for GridSearchCV; one metric. None takes the method `score` of the estimator.
