@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -353,9 +354,7 @@ class Durations(Numbers):
     kind, outputs = "durations", [("", "duration")]
 
     def _read(self, values, tell):
-        if values.dtype.kind != "m" or not isinstance(values.dtype, np.dtype):
-            values = pd.TimedeltaIndex(values)
-        return np.asarray(values) / np.timedelta64(1, "s")
+        return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")
 
     def _parsed(self, texts, tell):
         return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
@@ -401,13 +400,8 @@ class Dates(Column):
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        dates = np.full(len(texts), "NaT", "M8[us]")
-        for form in [*self.formats, "ISO8601"]:
-            rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
-            if rest:
-                dates[rest] = dates_of([texts[i] for i in rest], form)
         has_zone = any(_WITH_ZONE.search(text) for text in texts if text is not None)
-        return self._told_of_zone(dates, has_zone, tell)
+        return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), has_zone, tell)
 
     def _told_of_zone(self, dates, has_zone, tell):
         n = np.count_nonzero(~np.isnat(dates))
@@ -429,15 +423,14 @@ class Dates(Column):
         """Dates as clocks in the time zone show them."""
         if self.zone in (None, "UTC"):
             return dates
-        there = pd.DatetimeIndex(dates).tz_localize("UTC").tz_convert(self.zone)
-        return there.tz_localize(None).to_numpy().astype("M8[us]")
+        there = pd.DatetimeIndex(dates, tz="UTC").tz_convert(self.zone)
+        return there.tz_localize(None).to_numpy("M8[us]")
 
     def _parts(self, dates):
         local = self._local(dates)
         days, months = local.astype("M8[D]"), local.astype("M8[M]")
         years = local.astype("M8[Y]").astype(np.int64) + 1970
-        since = dates.astype(np.int64) / 1e6
-        columns = [years, since]
+        columns = [years, dates.astype(np.int64) / 1e6]
         for number, period in (
             (months.astype(np.int64) % 12 + 1, 12),
             ((days - months.astype("M8[D]")).astype(np.int64) + 1, 30),
@@ -457,22 +450,22 @@ class Dates(Column):
         return parts.astype(np.float32)
 
 
-def dates_of(texts: list[str], form: str) -> np.ndarray:
-    """Dates of this format as an array of microseconds in UTC, and NaT for all other strings.
+def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
+    """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
 
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
-    ways = [_by_python, _by_pandas]
-    for way in ways if len(texts) < _FEW else ways[::-1]:
-        if (rest := np.flatnonzero(np.isnat(dates))).size:
+    is_known = np.array([text is not None for text in texts])
+    ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
+    for form, way in product(forms, ways):
+        if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
             dates[rest] = way([texts[place] for place in rest], form)
     return dates
 
 
 def _by_pandas(texts, form):
-    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
-    return parsed.tz_localize(None).to_numpy().astype("M8[us]")
+    return pd.to_datetime(texts, format=form, errors="coerce", utc=True).to_numpy("M8[us]")
 
 
 def _by_python(texts, form):
@@ -489,17 +482,14 @@ def _by_python(texts, form):
 
 def _in_utc(values):
     """Dates as an array of microseconds in UTC, and the name of their time zone or None."""
-    if not (values.dtype.kind == "M" and isinstance(values.dtype, np.dtype)):
-        try:
-            values = pd.DatetimeIndex(values)
-        except ValueError:
-            try:  # of different UTC offsets
-                values = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
-            except ValueError:  # far from 1970, in pandas 2
-                return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
-        if (zone := values.tz) is not None:
-            return values.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[us]"), _name(zone)
-    return np.asarray(values).astype("M8[us]"), None
+    try:
+        dates = pd.DatetimeIndex(values)
+    except ValueError:
+        try:  # of different UTC offsets
+            dates = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
+        except ValueError:  # far from 1970, in pandas 2
+            return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
+    return dates.to_numpy("M8[us]"), None if dates.tz is None else _name(dates.tz)
 
 
 def _name(zone):

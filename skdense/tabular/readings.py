@@ -74,7 +74,7 @@ def _format_of(texts):
 
 
 def _are_dates(texts, form):
-    return not np.isnat(dates_of(texts, form)).any()
+    return not np.isnat(dates_of(texts, [form])).any()
 
 
 def _other_order(texts, form):
