@@ -153,7 +153,7 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
         return {"X": validate_data(first, X, reset=False, **given)}
     read = model.encoder_._read(X)
     values_of = {}
-    for column in model.encoder_._in_order:
+    for column in model.encoder_._used.in_order:
         (name, kind, width), values = inputs[column.name], read[column.name]
         if kind == _STRING:
             codes, levels = values
@@ -253,14 +253,14 @@ def _table(graph, model, inputs):
 def _encoded(graph, encoder, inputs):
     """A TableEncoder: all columns that it can write, and of them those that it does."""
     blocks, used, marked, start = [], [], [], 0
-    if encoder._numbers:
-        numbers = graph.side_by_side([inputs[each.name] for each in encoder._numbers])
-        numbers = graph("Mul", graph("Sub", numbers, encoder._shift), encoder._scale)
+    if encoder._used.numbers:
+        numbers = graph.side_by_side([inputs[each.name] for each in encoder._used.numbers])
+        numbers = graph("Mul", graph("Sub", numbers, encoder._used.shift), encoder._used.scale)
         blocks.append(graph.cast(numbers, _FLOAT))
-    for each in encoder._others:
+    for each in encoder._used.others:
         is_date = _TYPES[each.kind] == _FLOAT
         blocks.append(inputs[each.name] if is_date else _levels(graph, each, inputs[each.name]))
-    for each in encoder._in_order:
+    for each in encoder._used.in_order:
         used += [start + place for place in each.keep]
         marked += [start] * each.is_marked
         start += len(each.outputs)

@@ -26,13 +26,7 @@ from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, array_of
-from skdense.tabular.models import (
-    PRIOR_SAMPLES,
-    Task,
-    models_of,
-    number_of_folds,
-    trees_of_spreads,
-)
+from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,16 +124,15 @@ def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
     if values.dtype.kind in "mM":
         values = pd.Series(values)
     values = np.asarray(values, dtype=object)
-    texts: dict[Any, int] = {}
+    texts: dict[str, int] = {}
     codes = [
-        texts.setdefault(None if is_missing else x if type(x) is str else text_of(x), len(texts))
+        texts.setdefault("" if is_missing else x if type(x) is str else text_of(x), len(texts))
         for x, is_missing in zip(values, pd.isna(values))
     ]
-    cleaned = [None if text is None else text_of(text) for text in texts]
     levels: dict[str | None, int] = {}
     places = [
-        levels.setdefault(None if x is None or x in missing or x.isspace() else x, len(levels))
-        for x in cleaned
+        levels.setdefault(None if x in missing or x.isspace() else x, len(levels))
+        for x in map(text_of, texts)
     ]
     return np.array(places, np.intp)[codes], list(levels)
 
@@ -195,6 +194,8 @@ class Column:
     ----------
     name : str
         Its name.
+    kind : str
+        What the values are, in the words of messages.
     n, n_missing : int
         The number of values in `fit`, and of missing ones.
     frequent, frequencies : ndarray or list
@@ -209,12 +210,9 @@ class Column:
         The outputs that are used.
     """
 
-    kind: ClassVar[str]
-    """What the values are, in the words of messages."""
-    stored: ClassVar[str] = "f8"
+    stored = "f8"
     """The type in which the range is kept."""
     n, is_marked, keep = 0, False, []
-    outputs: list[tuple[str, str]]
 
     def __init__(self, name: str):
         self.name = name
@@ -562,12 +560,10 @@ class Levels(Column):
         n_levels = len(of_level)
         of_word = {word: n_levels + 1 + place for place, word in enumerate(self.words)}
         written = np.zeros((len(levels), len(self.outputs)), np.float32)
-        for row, level in enumerate(levels):
-            written[row, of_level.get(level, n_levels)] = 1
-            if of_word:
-                for word in words_of(level):
-                    if word in of_word:
-                        written[row, of_word[word]] = 1
+        written[np.arange(len(levels)), [of_level.get(level, n_levels) for level in levels]] = 1
+        for row, level in enumerate(levels if of_word else ()):
+            for word in words_of(level) & of_word.keys():
+                written[row, of_word[word]] = 1
         if self.numbers:
             written[:, -2:] = [self.numbers.get(level, (0.5, 0.0)) for level in levels]
         return written[codes]
