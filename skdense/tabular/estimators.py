@@ -35,13 +35,12 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 class BaseTabular(Saved):
     """What both estimators share: how they are fitted.
 
-    A subclass has the methods `_blend(models)`, the blend of these models, not yet fitted, and
-    `_explained(crossfit, samples)`, the share of the loss of a constant that an ensemble explains.
-    `_of_blend` are attributes that it has from its fitted blend, `_out_of_fold` is one for each row,
-    and `_loss_params` are the parameters of a network's loss.
+    A subclass has the class `_blend` of its ensemble, which takes the parameters `_of_loss` from it.
+    `_of_blend` are attributes that it has from its fitted blend, and `_out_of_fold` is one for each
+    row.
     """
 
-    _loss_params = {}
+    _of_loss = ()
 
     models: list | None = None
     network_params: dict[str, Any] | None = None
@@ -129,13 +128,16 @@ class BaseTabular(Saved):
                 n_trained_on=min(len(train) for train, _ in table.splits),
                 n_classes=len(fitted.classes_) if of_classes else 0,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
-                loss_params=fitted._loss_params,
+                loss_params={} if of_classes else loss_params(self),
                 network_params=self.network_params or {},
             )
             seed = random_state.randint(2**31)
             models, callbacks = models_of(self.models, task, len(table.splits), seed, self.verbose)
-            blend = fitted.ensemble_ = fitted._blend(models)
+            # A blend gets no class_weight, which the weights of rows have already.
+            of_loss = {name: getattr(self, name) for name in self._of_loss}
+            blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
             blend._check_models(table.is_weighted)
+            fitted.ensemble_ = blend
 
             # The table becomes numbers, as do classes.
             y = np.searchsorted(fitted.classes_, table.y) if of_classes else table.y
@@ -174,8 +176,7 @@ class BaseTabular(Saved):
     def _check_X(self, X):
         """The encoded table to predict."""
         check_is_fitted(self)
-        with config_context(transform_output="default"):
-            return self.encoder_.transform(X)
+        return self.encoder_._written(self.encoder_._read(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -290,13 +291,11 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     oof_proba_: NDArray = field(init=False)
 
-    _out_of_fold, _of_blend = "oof_proba_", ("oof_loss_", "oof_score_", "_uncertainty")
+    _blend, _out_of_fold = BlendClassifier, "oof_proba_"
+    _of_blend = "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
-
-    def _blend(self, models):  # without class_weight, which the weights of rows have already
-        return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES)
 
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
@@ -398,26 +397,12 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     oof_prediction_: NDArray = field(init=False)
 
-    _out_of_fold = "oof_prediction_"
+    _blend, _out_of_fold = BlendRegressor, "oof_prediction_"
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
+    _of_loss = "loss", "quantile", "relative_delta"
     _parameter_constraints = BaseTabular._parameter_constraints | {
-        name: compat.constraints_of(BlendRegressor)[name]
-        for name in ("loss", "quantile", "relative_delta")
+        name: compat.constraints_of(BlendRegressor)[name] for name in _of_loss
     }
-
-    @property
-    def _loss_params(self):
-        return loss_params(self)
-
-    def _blend(self, models):
-        return BlendRegressor(
-            models,
-            verbose=self.verbose,
-            prior_samples=PRIOR_SAMPLES,
-            loss=self.loss,
-            quantile=self.quantile,
-            relative_delta=self.relative_delta,
-        )
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`
