@@ -45,8 +45,6 @@ _OF_OBJECTIVES = {
     "multiclass": "softmax",
 }
 """The output activations by LightGBM's names of objectives."""
-_ANY_SPLIT = {"split_feature": 0, "threshold": 0.0, "missing_type": "None"}
-"""A node of LightGBM, without what is below it."""
 
 
 def to_onnx(model: BaseEstimator) -> Any:
@@ -234,19 +232,19 @@ def _table(graph, model, inputs):
 
 def _encoded(graph, encoder, inputs):
     """A TableEncoder: all columns that it can write, and of them those that it does."""
-    blocks, used, marked, start = [], [], [], 0
-    if encoder._used.numbers:
-        numbers = graph("Concat", *(inputs[each.name] for each in encoder._used.numbers), axis=1)
-        numbers = graph("Mul", graph("Sub", numbers, encoder._used.shift), encoder._used.scale)
+    used, blocks, kept, marked, start = encoder._used, [], [], [], 0
+    if used.numbers:
+        numbers = graph("Concat", *(inputs[each.name] for each in used.numbers), axis=1)
+        numbers = graph("Mul", graph("Sub", numbers, used.shift), used.scale)
         blocks.append(graph("Cast", numbers, to=_FLOAT))
-    for each in encoder._used.others:
+    for each in used.others:
         is_date = _TYPES[each.kind] == _FLOAT
         blocks.append(inputs[each.name] if is_date else _levels(graph, each, inputs[each.name]))
-    for each in encoder._used.in_order:
-        used += [start + place for place in each.keep]
+    for each in used.in_order:
+        kept += [start + place for place in each.keep]
         marked += [start] * each.is_marked
         start += len(each.outputs)
-    written = graph("Gather", graph("Concat", *blocks, axis=1), used + marked, axis=1)
+    written = graph("Gather", graph("Concat", *blocks, axis=1), kept + marked, axis=1)
     is_mark = encoder.output_roles_ == "missing"
     return graph("Where", is_mark, graph("Cast", graph("IsNaN", written), to=_FLOAT), written)
 
@@ -273,7 +271,7 @@ def _levels(graph, column, strings):
     level = graph("Min", row, np.int64(n_levels))
     blocks = [graph("Gather", np.eye(n_levels + 1, dtype=np.float32), level, axis=0)]
     if column.words:
-        # (?i) reads letters as `lower` does, but for this one and some of old scripts, as the long s.
+        # (?i) reads letters as `words_of`, but for this one and some of old scripts, as the long s.
         words = [word.replace("i", "[iİ]") for word in column.words]
         found = [graph("RegexFullMatch", strings, pattern=_WORD.format(word)) for word in words]
         blocks.append(graph("Cast", graph("And", graph("Concat", *found, axis=1), is_there), to=_FLOAT))
@@ -421,7 +419,7 @@ def _boosted(graph, model, X):
     for number, tree in enumerate(dump["tree_info"]):
         root = tree["tree_structure"]
         if "leaf_value" in root:  # ONNX has no tree of one leaf
-            root = {**_ANY_SPLIT, "left_child": root, "right_child": root}
+            root = {"split_feature": 0, "threshold": 0.0, "left_child": root, "right_child": root}
         roots.append(len(nodes))
         add(root, number % n_outputs)
     names = "featureids missing_value_tracks_true truenodeids trueleafs falsenodeids falseleafs"

@@ -135,9 +135,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
         self._warn(remarks, self._columns[0].n_rows)
         self._arrange()
-        in_order = self._used.in_order
-        outputs = [(each, *each.outputs[place]) for each in in_order for place in each.keep]
-        outputs += [(each, ":missing", "missing") for each in in_order if each.is_marked]
+        outputs = [(each, *each.outputs[place]) for each in self._used.in_order for place in each.keep]
+        outputs += [(each, ":missing", "missing") for each in self._used.in_order if each.is_marked]
         self.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
         self.output_roles_ = np.array([role for _, _, role in outputs], object)
         self._names = _distinct([column.name + end for column, end, _ in outputs])
@@ -224,8 +223,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not (self._has_names and hasattr(X, "columns")):
             validate_data(self, X, skip_check_array=True, reset=False)
             series = dict(zip((each.name for each in self._columns), series.values()))
-        absent = [each.name for each in self._columns if each.name not in series]
-        if absent:
+        if absent := [each.name for each in self._columns if each.name not in series]:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         read, unlike = {}, []
 
@@ -239,7 +237,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if used.numbers:
             numbers = self._stacked(read)
             is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
-            is_odd |= np.isnan(numbers).mean(axis=0) > used.missing
+            is_odd |= np.isnan(numbers).mean(axis=0) > used.n_missing / used.n_rows
             is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
                 used.numbers[place].compare(numbers[:, place], tell)
@@ -257,11 +255,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         used.numbers = [each for each in columns if isinstance(each, Numbers)]
         used.others = [each for each in columns if not isinstance(each, Numbers)]
         used.in_order = used.numbers + used.others
-        facts = [
-            (each.low, each.high, each.shift, each.scale, each.n_missing / each.n_rows)
-            for each in used.numbers
-        ]
-        used.low, used.high, used.shift, used.scale, used.missing = np.reshape(facts, (-1, 5)).T
+        for fact in ("low", "high", "shift", "scale", "n_missing", "n_rows"):
+            setattr(used, fact, np.array([getattr(each, fact) for each in used.numbers]))
 
     def _stacked(self, read):
         """The numbers of all columns that have some, side by side."""
@@ -332,8 +327,7 @@ def _column_of(name, values, remarks, reasons):
         return Numbers(name) if kind == "numbers" else Durations(name)
     if kind == "categories":
         return Levels(name, kind)
-    containers = [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]
-    if containers:
+    if containers := [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]:
         told = (
             f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
             f"as {str(containers[0])[:50]}, and taken as missing; make columns of what is in them, as "

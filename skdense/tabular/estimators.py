@@ -115,12 +115,11 @@ class BaseTabular(Saved):
             if cv is None:
                 cv = number_of_folds(given, of_classes, context.add_warning)
             splits = draw_splits(cv, given, random_state, of_classes, context.add_warning)
-            given = given._replace(splits=splits)
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
             # them. Of those of class weight zero, columns are still read, tested and scaled.
             rows = np.flatnonzero(given.given_weights)
-            table = given.of(rows)
+            table = given._replace(splits=splits).of(rows)
 
             # The models are chosen that suit the table. They are checked before anything is fitted.
             task = Task(
@@ -143,12 +142,11 @@ class BaseTabular(Saved):
             y = np.searchsorted(fitted.classes_, table.y) if of_classes else table.y
             fitted.encoder_ = TableEncoder()
             matrix = fitted.encoder_.fit_transform(table.X, y, splits=table.splits)
-            encoded = table._replace(X=matrix, y=y)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
             # Callbacks, by the names of models, stop the trees.
             of_blend = Context(self.verbose, context, callbacks=callbacks)
-            encoded = blend._fit_as_part(encoded, of_blend)
+            encoded = blend._fit_as_part(table._replace(X=matrix, y=y), of_blend)
             blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
 
             # Attributes are set. Those of rows have all rows that were given.

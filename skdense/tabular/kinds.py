@@ -41,7 +41,7 @@ _CODES_OF_CURRENCIES = (
     "THB TRY TWD USD ZAR"
 )
 _UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
-_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)([0-9.].*?)\s*({_UNIT}|%)?\s*")
+_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)(\.?[0-9].*?)\s*({_UNIT}|%)?\s*")
 """Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
 _DIGITS = {
     decimal: re.compile(
@@ -69,18 +69,14 @@ _KIND_OF_TYPE = {
     **dict.fromkeys(("datetime64", "datetime", "date"), "dates"),
     **dict.fromkeys(("timedelta64", "timedelta"), "durations"),
     "categorical": "categories",
-    **dict.fromkeys("fiub", "numbers"),
-    **{"M": "dates", "m": "durations"},
 }
-"""The kind of a column by pandas' name, or NumPy's letter, of the type of its values."""
-_TEXTS = "categories", "strings"
+"""The kind of a column by pandas' name of the type of its values."""
 
 
 def kind_of(values: Any) -> str:
     """The kind of a Series or array by its type; that of objects is the one of their values."""
-    letter = getattr(values.dtype, "kind", "O")
-    found = letter if letter in "fiubMm" else infer_dtype(values, skipna=True)
-    if found == "complex" or letter == "c":
+    found = infer_dtype(values, skipna=True)
+    if found == "complex":
         raise ValueError("Complex data not supported")
     return _KIND_OF_TYPE.get(found, "strings")
 
@@ -108,8 +104,6 @@ def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
     if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
         return None
     number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
-    if number in ("", "."):
-        return None
     return float(f"{sign or other_sign}{number}"), _CURRENCIES.get(before or after, before or after)
 
 
@@ -174,7 +168,7 @@ def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
     As all orders of the values are equally probable, new values before the lowest and above the highest
     one in `fit` are as many as new values below the second lowest one.
     """
-    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1) if n_outside else 1.0
+    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
 
 
 def is_surprising(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
@@ -211,7 +205,7 @@ class Column:
     """
 
     stored = "f8"
-    """The type in which the range is kept."""
+    """The type in which values are kept: dates are integers, which all files know."""
     n, is_marked, keep = 0, False, []
 
     def __init__(self, name: str):
@@ -238,7 +232,7 @@ class Column:
             now = kind_of(values)
             if now == self.kind:
                 return self._read(values, tell)
-            if now in _TEXTS or (self.kind != "numbers" and pd.isna(values).all()):
+            if now in ("categories", "strings") or (self.kind != "numbers" and pd.isna(values).all()):
                 return self._read_texts(*coded(values, MISSING), tell)
             raise ValueError(f"they are {now}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
@@ -261,16 +255,15 @@ class Column:
 
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
-        present = values[~np.isnan(values)]
+        present = values[~np.isnan(values)].view(self.stored)
         self.n, self.n_missing = len(present), len(values) - len(present)
         if not self.n:
             return _ALL_MISSING
         self.is_marked = self.n_missing > 0
-        found, counts = np.unique(present.view(self.stored), return_counts=True)
+        found, counts = np.unique(present, return_counts=True)
         most = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
         self.frequent, self.frequencies, self.n_distinct = found[most], counts[most], len(found)
-        # Of dates as integers, which all files know.
-        self.low, self.high = np.array([present.min(), present.max()]).view(self.stored).tolist()
+        self.low, self.high = present.min().item(), present.max().item()
         self._learn(values)
         self.keep = _varied(self.encode(values))
         return "" if self.keep or self.is_marked else _ALL_EQUAL

@@ -108,16 +108,13 @@ def chosen_of(
 
 
 def words_of(level: str | None) -> set[str]:
-    """The words of a string; of a missing one there are none."""
-    return set(re.findall(r"[^\W_]+", lower(level))) if level else set()
+    """The words of a string in lower case; of a missing one there are none.
 
-
-def lower(value: str) -> str:
-    """A string in lower case, which each letter has whatever stands around it: `to_onnx` asks for that.
-
-    Python's `lower` makes two letters of one, and its small sigma depends on the place in the word.
+    Each letter has its lower case whatever stands around it: `to_onnx` asks for that. Python's `lower`
+    makes two letters of one, and its small sigma depends on the place in the word.
     """
-    return value.replace("İ", "i").lower().replace("ς", "\u03c3")
+    lower = (level or "").replace("İ", "i").lower().replace("ς", "\u03c3")
+    return set(re.findall(r"[^\W_]+", lower))
 
 
 def depends(y: NDArray, columns: NDArray) -> bool:

@@ -127,8 +127,7 @@ def training_for(n_rows: int) -> dict[str, Any]:
     batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
     epochs = min(max(round(_ROWS_SEEN / n_rows), _FEWEST_EPOCHS), _MOST_EPOCHS)
     stops_early = n_rows >= FEW_ROWS
-    if not stops_early:
-        epochs = _EPOCHS_OF_FEW_ROWS
+    epochs = epochs if stops_early else _EPOCHS_OF_FEW_ROWS
     return {
         "early_stopping": stops_early,
         "batch_size": batch_size,
@@ -360,22 +359,22 @@ def _resolved(entry, task):
             f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
     name, estimator = entry[0], clone(entry[1])
-    if name in MODELS:
-        view = MODELS[name].view
-    elif isinstance(final_step(estimator), BaseLowLevelMLP):
-        view = MODELS["plain"].view
-    else:
-        view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
     last = final_step(estimator)
+    if name in MODELS:
+        sees = name
+    elif isinstance(last, BaseLowLevelMLP):
+        sees = "plain"
+    else:
+        sees = "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
     if weighs_labels(estimator):
         raise ValueError(
             f"models must not have a class_weight by labels, as {name!r} has, since they see classes "
             "as 0 to k-1: use the class_weight of TabularClassifier"
         )
-    whose_parameters = getattr(type(last).__init__, "__module__", "")
-    if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
+    # Those of scikit-learn take as many threads as are free.
+    if not getattr(type(last).__init__, "__module__", "").startswith("sklearn."):
         # CatBoost's parameters have only those that are set.
         its = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
         threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
         last.set_params(**dict.fromkeys(threads, 1))  # each core has a member
-    return name, clone(view), estimator
+    return name, clone(MODELS[sees].view), estimator
