@@ -248,7 +248,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _arrange(self):
         """Put the columns that are used in order, and what is known of numbers side by side.
 
-        No file has this, nor what was told of tables.
+        None of it is in files, nor what was told of tables.
         """
         columns = [each for each in self._columns if each.name not in self.dropped_]
         used = self._used = SimpleNamespace(told=set())
@@ -381,15 +381,14 @@ def _without_effect(columns, read, y, splits):
 
 def is_frame(X: Any) -> bool:
     """Whether a table is a DataFrame, and no array; raise a TypeError if it is no table."""
-    if hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns")):
-        return True
-    if hasattr(X, "columns") or type(X) is dict:
+    is_one = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
+    if not is_one and (hasattr(X, "columns") or type(X) is dict):
         raise TypeError(
             "X must be a DataFrame of pandas or polars, or a dense array of rows and columns, got a "
             f"{type(X).__name__}; pandas.DataFrame(X), X.collect() or X.to_pandas() makes a table of "
             "what is none"
         )
-    return False
+    return is_one
 
 
 def _columns_of(X):

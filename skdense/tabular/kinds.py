@@ -386,18 +386,18 @@ class Dates(Column):
             self.zone = "UTC"
 
     def _read(self, values, tell):
-        values, zone = _in_utc(values)
-        return self._told_of_zone(values, zone is not None, tell)
+        return self._told_of_zone(*_in_utc(values), tell)
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        has_zone = any(_WITH_ZONE.search(text) for text in texts if text is not None)
-        return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), has_zone, tell)
+        zone = "UTC" if any(_WITH_ZONE.search(text) for text in texts if text is not None) else None
+        return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
 
-    def _told_of_zone(self, dates, has_zone, tell):
+    def _told_of_zone(self, dates, zone, tell):
+        """The dates, after it is told if they have a time zone and those in `fit` had none, or not."""
         n = np.count_nonzero(~np.isnat(dates))
-        if n and has_zone != (self.zone is not None):
-            what = f"have {'a' if has_zone else 'no'} time zone, unlike those in fit, so times without "
+        if n and (zone is None) != (self.zone is None):
+            what = f"have {'a' if zone else 'no'} time zone, unlike those in fit, so times without "
             tell(self.name, "time zone", n, n, None, f"{what}one are taken as UTC")
         return dates
 
@@ -447,7 +447,7 @@ def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
-    is_known = np.array([text is not None for text in texts])
+    is_known = np.array([text is not None for text in texts], bool)
     ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
     for form, way in product(forms, ways):
         if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
@@ -463,8 +463,7 @@ def _by_python(texts, form):
     dates = []
     for text in texts:
         try:
-            is_iso = form == "ISO8601"
-            date = datetime.fromisoformat(text) if is_iso else datetime.strptime(text, form)
+            date = datetime.fromisoformat(text) if form == "ISO8601" else datetime.strptime(text, form)
             dates.append(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date)
         except (ValueError, OverflowError):
             dates.append(None)

@@ -42,12 +42,7 @@ TREES = {
     "min_data_in_bin": 1,
 }
 """The parameters of all trees, by the names that LightGBM's estimators have, too."""
-SMALL_TREES = {
-    "num_leaves": 16,
-    "min_child_samples": 5,
-    "colsample_bynode": 0.5,
-    "reg_lambda": 1.0,
-}
+SMALL_TREES = {"num_leaves": 16, "min_child_samples": 5, "colsample_bynode": 0.5, "reg_lambda": 1.0}
 """Those of trees of numbers, and of those by which columns are judged."""
 _TREES = TREES | SMALL_TREES | {"seed": 0, "early_stopping_round": 15}
 _MOST_CLASSES = 30

@@ -200,8 +200,7 @@ class Patience:
     predict by the best round alone would be to choose it by the fold.
     """
 
-    def __init__(self):
-        self.lowest, self.best_round = inf, 0
+    lowest, best_round = inf, 0
 
     def __call__(self, environment):
         """Look at the loss after a round."""
