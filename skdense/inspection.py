@@ -192,8 +192,7 @@ def _below(X, rows):
 def _mixed(table, origins):
     """A table whose column j has in row i the value of this table's row origins[i, j]."""
     if hasattr(table, "get_columns"):
-        columns = zip(table.get_columns(), origins.T, strict=True)
-        return type(table)([column.gather(rows) for column, rows in columns])
+        return type(table)([each.gather(rows) for each, rows in zip(table.get_columns(), origins.T)])
     if hasattr(table, "iloc"):
         columns = {j: table.iloc[:, j].array.take(rows) for j, rows in enumerate(origins.T)}
         return type(table)(columns).set_axis(table.columns, axis=1)

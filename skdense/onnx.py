@@ -45,8 +45,6 @@ _OF_OBJECTIVES = {
     "multiclass": "softmax",
 }
 """The output activations by LightGBM's names of objectives."""
-_ANY_SPLIT = {"split_feature": 0, "threshold": 0.0, "missing_type": "None"}
-"""A node of LightGBM, without what is below it."""
 
 
 def to_onnx(model: BaseEstimator) -> Any:
@@ -111,11 +109,12 @@ def to_onnx(model: BaseEstimator) -> Any:
     predicted = _converted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
-        classes = graph.constant(model.classes_)
-        graph.give("label", graph("Gather", classes, best), graph.constants[-1].data_type, [None])
+        label = graph("Gather", model.classes_, best)
+        graph.give("label", label, graph.proto.initializer[-1].data_type, [None])
     name = "probabilities" if is_classifier(model) else "variable"
     graph.give(name, predicted, _DOUBLE, [None, None])
-    return graph.model()
+    opsets = [onnx.helper.make_opsetid(*each) for each in _OPSETS.items()]
+    return onnx.helper.make_model_gen_version(graph.proto, opset_imports=opsets)
 
 
 def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
@@ -153,7 +152,7 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
         return {"X": validate_data(first, X, reset=False, **given)}
     read = model.encoder_._read(X)
     values_of = {}
-    for column in model.encoder_._in_order:
+    for column in model.encoder_._used.in_order:
         (name, kind, width), values = inputs[column.name], read[column.name]
         if kind == _STRING:
             codes, levels = values
@@ -191,51 +190,32 @@ class _Graph:
 
     def __init__(self, onnx):
         self.helper, self.tensor_of = onnx.helper, onnx.numpy_helper.from_array
-        self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
+        self.proto = onnx.GraphProto(name="skdense")
 
-    def __call__(self, operation, *inputs, domain="", **attributes):
+    def __call__(self, operation, *inputs, **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        result = f"skdense result {len(self.nodes)}"
-        node = self.helper.make_node(operation, names, [result], domain=domain, **attributes)
-        self.nodes.append(node)
+        result = f"skdense result {len(self.proto.node)}"
+        self.proto.node.append(self.helper.make_node(operation, names, [result], **attributes))
         return result
 
     def constant(self, array):
         """Add a constant."""
-        array, name = np.asarray(array), f"skdense constant {len(self.constants)}"
+        array, name = np.asarray(array), f"skdense constant {len(self.proto.initializer)}"
         if array.dtype.kind not in "biuf":
             array = array.astype(str).astype(object)
-        self.constants.append(self.tensor_of(array, name))
+        self.proto.initializer.append(self.tensor_of(array, name))
         return name
 
     def input(self, name, kind, width):
         """Add an input of so many columns."""
-        self.inputs.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
+        self.proto.input.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
         return name
 
     def give(self, name, result, kind, shape):
         """Make a result an output of this name."""
-        self.nodes.append(self.helper.make_node("Identity", [result], [name]))
-        self.outputs.append(self.helper.make_tensor_value_info(name, kind, shape))
-
-    def model(self):
-        """The graph as a model."""
-        graph = self.helper.make_graph(self.nodes, "skdense", self.inputs, self.outputs, self.constants)
-        opsets = [self.helper.make_opsetid(*opset) for opset in _OPSETS.items()]
-        return self.helper.make_model_gen_version(graph, opset_imports=opsets)
-
-    def cast(self, result, kind):
-        """A result in another type."""
-        return self("Cast", result, to=kind)
-
-    def columns(self, result, numbers):
-        """Some columns of a result."""
-        return self("Gather", result, np.asarray(numbers, np.int64), axis=1)
-
-    def side_by_side(self, results):
-        """The columns of all results."""
-        return self("Concat", *results, axis=1)
+        self.proto.node.append(self.helper.make_node("Identity", [result], [name]))
+        self.proto.output.append(self.helper.make_tensor_value_info(name, kind, shape))
 
 
 # --- tables ------------------------------------------------------------------------------------------
@@ -252,21 +232,21 @@ def _table(graph, model, inputs):
 
 def _encoded(graph, encoder, inputs):
     """A TableEncoder: all columns that it can write, and of them those that it does."""
-    blocks, used, marked, start = [], [], [], 0
-    if encoder._numbers:
-        numbers = graph.side_by_side([inputs[each.name] for each in encoder._numbers])
-        numbers = graph("Mul", graph("Sub", numbers, encoder._shift), encoder._scale)
-        blocks.append(graph.cast(numbers, _FLOAT))
-    for each in encoder._others:
+    used, blocks, kept, marked, start = encoder._used, [], [], [], 0
+    if used.numbers:
+        numbers = graph("Concat", *(inputs[each.name] for each in used.numbers), axis=1)
+        numbers = graph("Mul", graph("Sub", numbers, used.shift), used.scale)
+        blocks.append(graph("Cast", numbers, to=_FLOAT))
+    for each in used.others:
         is_date = _TYPES[each.kind] == _FLOAT
         blocks.append(inputs[each.name] if is_date else _levels(graph, each, inputs[each.name]))
-    for each in encoder._in_order:
-        used += [start + place for place in each.keep]
+    for each in used.in_order:
+        kept += [start + place for place in each.keep]
         marked += [start] * each.is_marked
         start += len(each.outputs)
-    written = graph.columns(graph.side_by_side(blocks), used + marked)
+    written = graph("Gather", graph("Concat", *blocks, axis=1), kept + marked, axis=1)
     is_mark = encoder.output_roles_ == "missing"
-    return graph("Where", is_mark, graph.cast(graph("IsNaN", written), _FLOAT), written)
+    return graph("Where", is_mark, graph("Cast", graph("IsNaN", written), to=_FLOAT), written)
 
 
 def _levels(graph, column, strings):
@@ -291,15 +271,15 @@ def _levels(graph, column, strings):
     level = graph("Min", row, np.int64(n_levels))
     blocks = [graph("Gather", np.eye(n_levels + 1, dtype=np.float32), level, axis=0)]
     if column.words:
-        # (?i) reads letters as `lower` does, but for this one and some of old scripts, as the long s.
+        # (?i) reads letters as `words_of`, but for this one and some of old scripts, as the long s.
         words = [word.replace("i", "[iİ]") for word in column.words]
         found = [graph("RegexFullMatch", strings, pattern=_WORD.format(word)) for word in words]
-        blocks.append(graph.cast(graph("And", graph.side_by_side(found), is_there), _FLOAT))
+        blocks.append(graph("Cast", graph("And", graph("Concat", *found, axis=1), is_there), to=_FLOAT))
     if column.numbers:
         of_others = column.encode((np.array([0]), [""]))[0, -2:]
         numbers = [*(column.numbers.get(level, of_others) for level in known), of_others]
         blocks.append(graph("Gather", np.array(numbers, np.float32), row, axis=0))
-    return graph.side_by_side(blocks)
+    return graph("Concat", *blocks, axis=1)
 
 
 # --- steps, which give numbers in float32 -------------------------------------------------------------
@@ -318,10 +298,10 @@ def _seen(graph, view, X):
         X = graph("Div", X, root)
     seen = [graph("Mul", graph("Sub", X, view._mean), view._factor)]
     if len(view._ramp_sources):
-        above = graph("Sub", graph.columns(X, view._ramp_sources), view._ramp_starts)
+        above = graph("Sub", graph("Gather", X, view._ramp_sources, axis=1), view._ramp_starts)
         ramps = graph("Div", above, view._ramp_ends - view._ramp_starts)
         seen.append(graph("Clip", ramps, np.float32(0), np.float32(1)))
-    return graph.side_by_side(seen)
+    return graph("Concat", *seen, axis=1)
 
 
 def _filled(graph, imputer, X):
@@ -375,8 +355,8 @@ def _member(graph, model, X, ensemble, places):
         return _network(graph, model, X, ensemble.temperature_)
     # Of a class that the rows it was fitted to lack, a member knows nothing.
     to_all = np.eye(len(ensemble.classes_))[places]
-    of_its_classes = graph.columns(_converted(graph, model, X), np.arange(len(places)))
-    probabilities = graph("Max", graph("MatMul", of_its_classes, to_all), np.finfo(float).eps)
+    of_all_classes = graph("MatMul", _converted(graph, model, X), to_all)
+    probabilities = graph("Max", of_all_classes, np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
     return graph("Softmax", logs, axis=1)
 
@@ -384,7 +364,7 @@ def _member(graph, model, X, ensemble, places):
 def _activated(graph, raw, output):
     """The output activation."""
     if output == "logistic":
-        return graph("Sigmoid", graph.side_by_side([graph("Neg", raw), raw]))
+        return graph("Sigmoid", graph("Concat", graph("Neg", raw), raw, axis=1))
     if output == "exp":
         return graph("Exp", raw)
     return graph("Softmax", raw, axis=1) if output == "softmax" else raw
@@ -403,7 +383,7 @@ def _constant(graph, model, X):
 
 def _linear(graph, model, X):
     kernel = np.asarray(model.coef_, np.float64).reshape(-1, model.n_features_in_).T
-    product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
+    product = graph("MatMul", graph("Cast", X, to=_DOUBLE), kernel)
     raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
     n_classes = len(model.classes_) if is_classifier(model) else 0
     return _activated(graph, raw, {0: "identity", 2: "logistic"}.get(n_classes, "softmax"))
@@ -439,7 +419,7 @@ def _boosted(graph, model, X):
     for number, tree in enumerate(dump["tree_info"]):
         root = tree["tree_structure"]
         if "leaf_value" in root:  # ONNX has no tree of one leaf
-            root = {**_ANY_SPLIT, "left_child": root, "right_child": root}
+            root = {"split_feature": 0, "threshold": 0.0, "left_child": root, "right_child": root}
         roots.append(len(nodes))
         add(root, number % n_outputs)
     names = "featureids missing_value_tracks_true truenodeids trueleafs falsenodeids falseleafs"
@@ -447,7 +427,7 @@ def _boosted(graph, model, X):
     targets, values = zip(*leaves, strict=True)
     sums = graph(
         "TreeEnsemble",
-        graph.cast(X, _DOUBLE),
+        graph("Cast", X, to=_DOUBLE),
         domain="ai.onnx.ml",
         n_targets=n_outputs,
         tree_roots=roots,
@@ -470,11 +450,11 @@ def _network(graph, model, X, temperature=1.0):
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
                 f"classes can be converted to ONNX, got {n_classes} and loss={model.loss!r}"
             )
-    values = graph.cast(X, _FLOAT if model.coefs_[0].dtype == np.float32 else _DOUBLE)
+    values = graph("Cast", X, to=_FLOAT if model.coefs_[0].dtype == np.float32 else _DOUBLE)
     for layer, (kernel, bias) in zip(*model._layers_and_parameters(), strict=True):
         values = graph("Add", graph("MatMul", values, kernel), bias)
         values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
-    raw = graph("Div", graph.cast(values, _DOUBLE), np.float64(temperature))
+    raw = graph("Div", graph("Cast", values, to=_DOUBLE), np.float64(temperature))
     return _activated(graph, raw, output)
 
 

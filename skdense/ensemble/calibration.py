@@ -155,7 +155,7 @@ _ABSOLUTE |= {"cross_entropy", "xentropy"}
 """Losses of trees that depend on where 0 and 1 are."""
 
 
-def loss_of(estimator):
+def facts_of_loss(estimator):
     """The loss of a regressor as ``name=value``, whether predictions are positive, and y is absolute.
 
     They are positive if it adds up their logarithms. An absolute y cannot be scaled. LightGBM and
@@ -164,7 +164,7 @@ def loss_of(estimator):
     """
     estimator = final_step(estimator)
     if getattr(estimator, "estimator", None) is not None:
-        text, is_positive, is_absolute = loss_of(estimator.estimator)
+        text, is_positive, is_absolute = facts_of_loss(estimator.estimator)
         return text, is_positive, is_absolute or transforms_y(estimator.estimator)
     params = estimator.get_params(deep=False)
     for name in ("loss", "objective", "loss_function", "criterion"):
@@ -194,7 +194,7 @@ def scale_of(estimator, y, row_weights):
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted; or
     it stays as it is.
     """
-    loss, is_positive, is_absolute = loss_of(estimator)
+    loss, is_positive, is_absolute = facts_of_loss(estimator)
     mean, deviation = mean_and_deviation(y, row_weights)
     if is_absolute:
         return np.zeros_like(mean), np.ones_like(mean)

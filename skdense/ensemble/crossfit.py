@@ -447,7 +447,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         y = samples.y
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         last, is_transformed = final_step(self.estimator), transforms_y(self.estimator)
-        _, is_positive, _ = calibration.loss_of(last)
+        _, is_positive, _ = calibration.facts_of_loss(last)
         self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
         pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
         loss, number = calibration.loss_named({} if is_transformed else last.get_params(deep=False))

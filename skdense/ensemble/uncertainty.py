@@ -42,7 +42,7 @@ def _uncertainty_of(model):
 class LabelsMixin(ClassifierMixin):
     """What all classifiers share: labels and sets from probabilities.
 
-    A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and
+    A subclass has the methods `_check_X(X)`, which checks X and raises if it is not fitted, and
     `_predict_proba(X)`, which predicts probabilities of checked samples. Its `fit` calls `_learn_y`,
     which sets `classes_`, sets `oof_proba_`, and sees that `_uncertainty` is learned unless a blend
     fits it.
@@ -154,9 +154,9 @@ class LabelsMixin(ClassifierMixin):
 class NumbersMixin(RegressorMixin):
     """What all regressors share: quantiles from out-of-fold errors.
 
-    A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and `_predict(X)`, which
-    predicts numbers for checked samples. Its `fit` sets `oof_prediction_`, and sees that
-    `_uncertainty` is learned unless a blend fits it.
+    A subclass has the methods `_check_X(X)`, which checks X and raises if it is not fitted, and
+    `_predict(X)`, which predicts numbers for checked samples. Its `fit` sets `oof_prediction_`, and
+    sees that `_uncertainty` is learned unless a blend fits it.
     """
 
     _out_of_fold = "oof_prediction_"

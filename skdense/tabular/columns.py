@@ -6,6 +6,7 @@ and in `predict`. `transform` tells of values that are unlike those in `fit`. `k
 """
 
 from itertools import compress
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -76,7 +77,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
            [ nan,   0.,   1.,   1.]], dtype=float32)
     """
 
-    def fit(self, X: MatrixLike, y: NDArray | None = None, *, splits: Any = None) -> Self:
+    def fit(self, X: MatrixLike, y: NDArray | None = None) -> Self:
         """Learn how to write each column.
 
         Parameters
@@ -84,10 +85,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
-            What to predict, classes as integers or numbers as floats, for a test which columns of many
-            levels say something about it. None: all do.
-        splits : list of (train, test), default=None
-            The rows of folds for this test.
+            What to predict, classes as integers or numbers as floats. It is not written into any
+            column: it only serves for a test which columns of many levels say something about it. With
+            None all of them stay.
 
         Returns
         -------
@@ -102,10 +102,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         TypeError
             If X is no table, sparse or a LazyFrame.
         """
-        self.fit_transform(X, y, splits=splits)
+        self._fit(X, y)
         return self
 
-    def fit_transform(self, X: MatrixLike, y: NDArray | None = None, *, splits: Any = None) -> NDArray:
+    def fit_transform(self, X: MatrixLike, y: NDArray | None = None) -> NDArray:
         """Learn how to write each column, and write the table.
 
         Parameters
@@ -114,14 +114,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
             What to predict, see `fit`.
-        splits : list of (train, test), default=None
-            The rows of folds, see `fit`.
 
         Returns
         -------
         numbers : ndarray of shape (n_samples, n_features_out), of float32
             With NaN for what is missing.
         """
+        return self._fit(X, y)
+
+    def _fit(self, X, y, splits=None):
+        """The same; `splits` are the folds of a model, the rows to train on and to test on in each."""
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
@@ -132,10 +134,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if y is not None:
             reasons |= _without_effect(self._columns, read, np.asarray(y), splits)
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
-        self._warn(remarks, len(next(iter(series.values()))))
+        self._warn(remarks, self._columns[0].n_rows)
         self._arrange()
-        outputs = [(each, *each.outputs[place]) for each in self._in_order for place in each.keep]
-        outputs += [(each, ":missing", "missing") for each in self._marked]
+        outputs = [(each, *each.outputs[place]) for each in self._used.in_order for place in each.keep]
+        outputs += [(each, ":missing", "missing") for each in self._used.in_order if each.is_marked]
         self.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
         self.output_roles_ = np.array([role for _, _, role in outputs], object)
         self._names = _distinct([column.name + end for column, end, _ in outputs])
@@ -210,9 +212,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         for each in unlike:
             # Later dates are to be expected: they are told once for each column.
             key = (each.column, each.kind) if each.kind == "later" else str(each)
-            if key not in self._told:
+            if key not in self._used.told:
                 compat.warn_at_caller(each, UnlikeDataWarning)
-                self._told.add(key)
+                self._used.told.add(key)
         return read
 
     def _compared(self, X):
@@ -222,8 +224,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not (self._has_names and hasattr(X, "columns")):
             validate_data(self, X, skip_check_array=True, reset=False)
             series = dict(zip((each.name for each in self._columns), series.values()))
-        absent = [each.name for each in self._columns if each.name not in series]
-        if absent:
+        if absent := [each.name for each in self._columns if each.name not in series]:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         read, unlike = {}, []
 
@@ -231,45 +232,45 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             text = f"column {column!r}: {count} of {n_values} values {what}"
             unlike.append(UnlikeDataWarning(text, column, kind, count, n_values, example))
 
-        for column in self._in_order:
+        used = self._used
+        for column in used.in_order:
             read[column.name] = column.read(series[column.name], tell)
-        if self._numbers:
+        if used.numbers:
             numbers = self._stacked(read)
-            is_odd = ((numbers < self._low) | (numbers > self._high)).any(axis=0)
-            is_odd |= np.isnan(numbers).mean(axis=0) > self._missing
+            is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
+            is_odd |= np.isnan(numbers).mean(axis=0) > used.n_missing / used.n_rows
             is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
-                self._numbers[place].compare(numbers[:, place], tell)
-        for column in self._others:
+                used.numbers[place].compare(numbers[:, place], tell)
+        for column in used.others:
             column.compare(read[column.name], tell)
         return read, unlike
 
     def _arrange(self):
-        """Put the columns that are used in order, and what is known of numbers side by side."""
-        used = [each for each in self._columns if each.name not in self.dropped_]
-        self._numbers = [each for each in used if isinstance(each, Numbers)]
-        self._others = [each for each in used if not isinstance(each, Numbers)]
-        self._in_order = self._numbers + self._others
-        self._marked = [each for each in self._in_order if each.is_marked]
-        facts = [
-            (each.low, each.high, each.shift, each.scale, each.n_missing / each.n_rows)
-            for each in self._numbers
-        ]
-        self._low, self._high, self._shift, self._scale, self._missing = np.reshape(facts, (-1, 5)).T
-        self._told = set()
-        self._kept_numbers = [i for i, each in enumerate(self._numbers) if each.keep]
+        """Put the columns that are used in order, and what is known of numbers side by side.
+
+        None of it is in files, nor what was told of tables.
+        """
+        columns = [each for each in self._columns if each.name not in self.dropped_]
+        used = self._used = SimpleNamespace(told=set())
+        used.numbers = [each for each in columns if isinstance(each, Numbers)]
+        used.others = [each for each in columns if not isinstance(each, Numbers)]
+        used.in_order = used.numbers + used.others
+        for fact in ("low", "high", "shift", "scale", "n_missing", "n_rows"):
+            setattr(used, fact, np.array([getattr(each, fact) for each in used.numbers]))
 
     def _stacked(self, read):
         """The numbers of all columns that have some, side by side."""
-        return np.array([read[each.name] for each in self._numbers]).T
+        return np.array([read[each.name] for each in self._used.numbers]).T
 
     def _written(self, read):
         """All columns of the result."""
-        blocks = [each.encode(read[each.name])[:, each.keep] for each in self._others]
-        if self._numbers:
-            numbers = kinds.shifted(self._stacked(read), self._shift, self._scale)
-            blocks = [numbers[:, self._kept_numbers], *blocks]
-        blocks += [np.isnan(read[each.name])[:, None] for each in self._marked]
+        used = self._used
+        blocks = [each.encode(read[each.name])[:, each.keep] for each in used.others]
+        if used.numbers:
+            numbers = kinds.shifted(self._stacked(read), used.shift, used.scale)
+            blocks.insert(0, numbers[:, [bool(each.keep) for each in used.numbers]])
+        blocks += [np.isnan(read[each.name])[:, None] for each in used.in_order if each.is_marked]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def _warn(self, remarks, n_rows):
@@ -287,7 +288,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def __getstate__(self):
         """Columns as dicts, so that a file has no class that is not public."""
-        state = {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}
+        state = {name: value for name, value in super().__getstate__().items() if name != "_used"}
         if "_columns" in state:
             state["_columns"] = [{"class": type(each).__name__, **vars(each)} for each in self._columns]
         return state
@@ -303,13 +304,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-_DERIVED = {
-    "_numbers", "_others", "_in_order", "_marked", "_low", "_high", "_shift", "_scale", "_missing",
-    "_kept_numbers", "_told",
-}  # fmt: skip
-"""What `_arrange` makes of the columns."""
 
 
 def _distinct(names):
@@ -334,8 +328,7 @@ def _column_of(name, values, remarks, reasons):
         return Numbers(name) if kind == "numbers" else Durations(name)
     if kind == "categories":
         return Levels(name, kind)
-    containers = [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]
-    if containers:
+    if containers := [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]:
         told = (
             f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
             f"as {str(containers[0])[:50]}, and taken as missing; make columns of what is in them, as "
@@ -389,15 +382,14 @@ def _without_effect(columns, read, y, splits):
 
 def is_frame(X: Any) -> bool:
     """Whether a table is a DataFrame, and no array; raise a TypeError if it is no table."""
-    if hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns")):
-        return True
-    if hasattr(X, "columns") or type(X) is dict:
+    is_one = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
+    if not is_one and (hasattr(X, "columns") or type(X) is dict):
         raise TypeError(
             "X must be a DataFrame of pandas or polars, or a dense array of rows and columns, got a "
             f"{type(X).__name__}; pandas.DataFrame(X), X.collect() or X.to_pandas() makes a table of "
             "what is none"
         )
-    return False
+    return is_one
 
 
 def _columns_of(X):

@@ -25,13 +25,7 @@ from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, array_of
-from skdense.tabular.models import (
-    PRIOR_SAMPLES,
-    Task,
-    models_of,
-    number_of_folds,
-    trees_of_spreads,
-)
+from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
@@ -40,13 +34,12 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 class BaseTabular(Saved):
     """What both estimators share: how they are fitted.
 
-    A subclass has the methods `_blend(models)`, the blend of these models, not yet fitted, and
-    `_explained(crossfit, samples)`, the share of the loss of a constant that an ensemble explains.
-    `_of_blend` are attributes that it has from its fitted blend, and `_loss_params` are the parameters
-    of a network's loss. The attribute `_out_of_fold` has a value for each row.
+    A subclass has the class `_blend` of its ensemble, which takes the parameters `_of_loss` from it.
+    `_of_blend` are attributes that it has from its fitted blend, and `_out_of_fold` is one for each
+    row.
     """
 
-    _loss_params = {}
+    _of_loss = ()
 
     models: list | None = None
     network_params: dict[str, Any] | None = None
@@ -122,37 +115,38 @@ class BaseTabular(Saved):
             if cv is None:
                 cv = number_of_folds(given, of_classes, context.add_warning)
             splits = draw_splits(cv, given, random_state, of_classes, context.add_warning)
-            given = given._replace(splits=splits)
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
             # them. Of those of class weight zero, columns are still read, tested and scaled.
             rows = np.flatnonzero(given.given_weights)
-            table = given.of(rows)
+            table = given._replace(splits=splits).of(rows)
 
             # The models are chosen that suit the table. They are checked before anything is fitted.
+            of_loss = {name: getattr(self, name) for name in self._of_loss}
             task = Task(
                 n_rows=np.count_nonzero(table.weights),
                 n_trained_on=min(len(train) for train, _ in table.splits),
                 n_classes=len(fitted.classes_) if of_classes else 0,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
-                loss_params=fitted._loss_params,
+                # Members have a y of deviation 1.
+                loss_params={name.removeprefix("relative_"): its for name, its in of_loss.items()},
                 network_params=self.network_params or {},
             )
-            seed = random_state.randint(2**31)
-            models, callbacks = models_of(self.models, task, len(table.splits), seed, self.verbose)
-            blend = fitted.ensemble_ = fitted._blend(models)
+            models, context.callbacks = models_of(
+                self.models, task, len(table.splits), random_state, self.verbose
+            )
+            # A blend gets no class_weight, which the weights of rows have already.
+            blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
             blend._check_models(table.is_weighted)
+            fitted.ensemble_ = blend
 
             # The table becomes numbers, as do classes.
             y = np.searchsorted(fitted.classes_, table.y) if of_classes else table.y
             fitted.encoder_ = TableEncoder()
-            matrix = fitted.encoder_.fit_transform(table.X, y, splits=table.splits)
-            encoded = table._replace(X=matrix, y=y)
+            matrix = fitted.encoder_._fit(table.X, y, table.splits)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
-            # Callbacks, by the names of models, stop the trees.
-            context.callbacks = callbacks
-            encoded = blend._fit_as_part(encoded, context)
+            encoded = blend._fit_as_part(table._replace(X=matrix, y=y), context)
             blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
 
             # Attributes are set. Those of rows have all rows that were given.
@@ -180,8 +174,7 @@ class BaseTabular(Saved):
     def _check_X(self, X):
         """The encoded table to predict."""
         check_is_fitted(self)
-        with config_context(transform_output="default"):
-            return self.encoder_.transform(X)
+        return self.encoder_._written(self.encoder_._read(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -296,13 +289,11 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     oof_proba_: NDArray = field(init=False)
 
+    _blend = BlendClassifier
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
-
-    def _blend(self, models):  # without class_weight, which the weights of rows have already
-        return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES)
 
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
@@ -404,25 +395,12 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     oof_prediction_: NDArray = field(init=False)
 
+    _blend = BlendRegressor
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
+    _of_loss = "loss", "quantile", "relative_delta"
     _parameter_constraints = BaseTabular._parameter_constraints | {
-        name: compat.constraints_of(BlendRegressor)[name]
-        for name in ("loss", "quantile", "relative_delta")
+        name: compat.constraints_of(BlendRegressor)[name] for name in _of_loss
     }
-
-    @property
-    def _loss_params(self):
-        return {"loss": self.loss, "quantile": self.quantile, "delta": self.relative_delta}
-
-    def _blend(self, models):
-        return BlendRegressor(
-            models,
-            verbose=self.verbose,
-            prior_samples=PRIOR_SAMPLES,
-            loss=self.loss,
-            quantile=self.quantile,
-            relative_delta=self.relative_delta,
-        )
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ _CODES_OF_CURRENCIES = (
     "THB TRY TWD USD ZAR"
 )
 _UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
-_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)([0-9.].*?)\s*({_UNIT}|%)?\s*")
+_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)(\.?[0-9].*?)\s*({_UNIT}|%)?\s*")
 """Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
 _DIGITS = {
     decimal: re.compile(
@@ -68,18 +69,14 @@ _KIND_OF_TYPE = {
     **dict.fromkeys(("datetime64", "datetime", "date"), "dates"),
     **dict.fromkeys(("timedelta64", "timedelta"), "durations"),
     "categorical": "categories",
-    **dict.fromkeys("fiub", "numbers"),
-    **{"M": "dates", "m": "durations"},
 }
-"""The kind of a column by pandas' name, or NumPy's letter, of the type of its values."""
-_TEXTS = "categories", "strings"
+"""The kind of a column by pandas' name of the type of its values."""
 
 
 def kind_of(values: Any) -> str:
     """The kind of a Series or array by its type; that of objects is the one of their values."""
-    letter = getattr(values.dtype, "kind", "O")
-    found = letter if letter in "fiubMm" else infer_dtype(values, skipna=True)
-    if found == "complex" or letter == "c":
+    found = infer_dtype(values, skipna=True)
+    if found == "complex":
         raise ValueError("Complex data not supported")
     return _KIND_OF_TYPE.get(found, "strings")
 
@@ -107,8 +104,6 @@ def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
     if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
         return None
     number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
-    if number in ("", "."):
-        return None
     return float(f"{sign or other_sign}{number}"), _CURRENCIES.get(before or after, before or after)
 
 
@@ -123,16 +118,15 @@ def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
     if values.dtype.kind in "mM":
         values = pd.Series(values)
     values = np.asarray(values, dtype=object)
-    texts: dict[Any, int] = {}
+    texts: dict[str, int] = {}
     codes = [
-        texts.setdefault(None if is_missing else x if type(x) is str else text_of(x), len(texts))
+        texts.setdefault("" if is_missing else x if type(x) is str else text_of(x), len(texts))
         for x, is_missing in zip(values, pd.isna(values))
     ]
-    cleaned = [None if text is None else text_of(text) for text in texts]
     levels: dict[str | None, int] = {}
     places = [
-        levels.setdefault(None if x is None or x in missing or x.isspace() else x, len(levels))
-        for x in cleaned
+        levels.setdefault(None if x in missing or x.isspace() else x, len(levels))
+        for x in map(text_of, texts)
     ]
     return np.array(places, np.intp)[codes], list(levels)
 
@@ -174,7 +168,7 @@ def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
     As all orders of the values are equally probable, new values before the lowest and above the highest
     one in `fit` are as many as new values below the second lowest one.
     """
-    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1) if n_outside else 1.0
+    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
 
 
 def is_surprising(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
@@ -194,6 +188,8 @@ class Column:
     ----------
     name : str
         Its name.
+    kind : str
+        What the values are, in the words of messages.
     n, n_missing : int
         The number of values in `fit`, and of missing ones.
     frequent, frequencies : ndarray or list
@@ -208,12 +204,9 @@ class Column:
         The outputs that are used.
     """
 
-    kind: ClassVar[str]
-    """What the values are, in the words of messages."""
-    stored: ClassVar[str] = "f8"
-    """The type in which the range is kept."""
+    stored = "f8"
+    """The type in which values are kept: dates are integers, which all files know."""
     n, is_marked, keep = 0, False, []
-    outputs: list[tuple[str, str]]
 
     def __init__(self, name: str):
         self.name = name
@@ -239,7 +232,7 @@ class Column:
             now = kind_of(values)
             if now == self.kind:
                 return self._read(values, tell)
-            if now in _TEXTS or (self.kind != "numbers" and pd.isna(values).all()):
+            if now in ("categories", "strings") or (self.kind != "numbers" and pd.isna(values).all()):
                 return self._read_texts(*coded(values, MISSING), tell)
             raise ValueError(f"they are {now}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
@@ -262,16 +255,15 @@ class Column:
 
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
-        present = values[~np.isnan(values)]
+        present = values[~np.isnan(values)].view(self.stored)
         self.n, self.n_missing = len(present), len(values) - len(present)
         if not self.n:
             return _ALL_MISSING
         self.is_marked = self.n_missing > 0
-        found, counts = np.unique(present.view(self.stored), return_counts=True)
+        found, counts = np.unique(present, return_counts=True)
         most = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
         self.frequent, self.frequencies, self.n_distinct = found[most], counts[most], len(found)
-        # Of dates as integers, which all files know.
-        self.low, self.high = np.array([present.min(), present.max()]).view(self.stored).tolist()
+        self.low, self.high = present.min().item(), present.max().item()
         self._learn(values)
         self.keep = _varied(self.encode(values))
         return "" if self.keep or self.is_marked else _ALL_EQUAL
@@ -353,9 +345,7 @@ class Durations(Numbers):
     kind, outputs = "durations", [("", "duration")]
 
     def _read(self, values, tell):
-        if values.dtype.kind != "m" or not isinstance(values.dtype, np.dtype):
-            values = pd.TimedeltaIndex(values)
-        return np.asarray(values) / np.timedelta64(1, "s")
+        return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")
 
     def _parsed(self, texts, tell):
         return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
@@ -396,23 +386,18 @@ class Dates(Column):
             self.zone = "UTC"
 
     def _read(self, values, tell):
-        values, zone = _in_utc(values)
-        return self._told_of_zone(values, zone is not None, tell)
+        return self._told_of_zone(*_in_utc(values), tell)
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        dates = np.full(len(texts), "NaT", "M8[us]")
-        for form in [*self.formats, "ISO8601"]:
-            rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
-            if rest:
-                dates[rest] = dates_of([texts[i] for i in rest], form)
-        has_zone = any(_WITH_ZONE.search(text) for text in texts if text is not None)
-        return self._told_of_zone(dates, has_zone, tell)
+        zone = "UTC" if any(_WITH_ZONE.search(text) for text in texts if text is not None) else None
+        return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
 
-    def _told_of_zone(self, dates, has_zone, tell):
+    def _told_of_zone(self, dates, zone, tell):
+        """The dates, after it is told if they have a time zone and those in `fit` had none, or not."""
         n = np.count_nonzero(~np.isnat(dates))
-        if n and has_zone != (self.zone is not None):
-            what = f"have {'a' if has_zone else 'no'} time zone, unlike those in fit, so times without "
+        if n and (zone is None) != (self.zone is None):
+            what = f"have {'a' if zone else 'no'} time zone, unlike those in fit, so times without "
             tell(self.name, "time zone", n, n, None, f"{what}one are taken as UTC")
         return dates
 
@@ -429,15 +414,14 @@ class Dates(Column):
         """Dates as clocks in the time zone show them."""
         if self.zone in (None, "UTC"):
             return dates
-        there = pd.DatetimeIndex(dates).tz_localize("UTC").tz_convert(self.zone)
-        return there.tz_localize(None).to_numpy().astype("M8[us]")
+        there = pd.DatetimeIndex(dates, tz="UTC").tz_convert(self.zone)
+        return there.tz_localize(None).to_numpy("M8[us]")
 
     def _parts(self, dates):
         local = self._local(dates)
         days, months = local.astype("M8[D]"), local.astype("M8[M]")
         years = local.astype("M8[Y]").astype(np.int64) + 1970
-        since = dates.astype(np.int64) / 1e6
-        columns = [years, since]
+        columns = [years, dates.astype(np.int64) / 1e6]
         for number, period in (
             (months.astype(np.int64) % 12 + 1, 12),
             ((days - months.astype("M8[D]")).astype(np.int64) + 1, 30),
@@ -457,30 +441,29 @@ class Dates(Column):
         return parts.astype(np.float32)
 
 
-def dates_of(texts: list[str], form: str) -> np.ndarray:
-    """Dates of this format as an array of microseconds in UTC, and NaT for all other strings.
+def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
+    """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
 
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
-    ways = [_by_python, _by_pandas]
-    for way in ways if len(texts) < _FEW else ways[::-1]:
-        if (rest := np.flatnonzero(np.isnat(dates))).size:
+    is_known = np.array([text is not None for text in texts], bool)
+    ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
+    for form, way in product(forms, ways):
+        if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
             dates[rest] = way([texts[place] for place in rest], form)
     return dates
 
 
 def _by_pandas(texts, form):
-    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
-    return parsed.tz_localize(None).to_numpy().astype("M8[us]")
+    return pd.to_datetime(texts, format=form, errors="coerce", utc=True).to_numpy("M8[us]")
 
 
 def _by_python(texts, form):
     dates = []
     for text in texts:
         try:
-            is_iso = form == "ISO8601"
-            date = datetime.fromisoformat(text) if is_iso else datetime.strptime(text, form)
+            date = datetime.fromisoformat(text) if form == "ISO8601" else datetime.strptime(text, form)
             dates.append(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date)
         except (ValueError, OverflowError):
             dates.append(None)
@@ -489,17 +472,14 @@ def _by_python(texts, form):
 
 def _in_utc(values):
     """Dates as an array of microseconds in UTC, and the name of their time zone or None."""
-    if not (values.dtype.kind == "M" and isinstance(values.dtype, np.dtype)):
-        try:
-            values = pd.DatetimeIndex(values)
-        except ValueError:
-            try:  # of different UTC offsets
-                values = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
-            except ValueError:  # far from 1970, in pandas 2
-                return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
-        if (zone := values.tz) is not None:
-            return values.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[us]"), _name(zone)
-    return np.asarray(values).astype("M8[us]"), None
+    try:
+        dates = pd.DatetimeIndex(values)
+    except ValueError:
+        try:  # of different UTC offsets
+            dates = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
+        except ValueError:  # far from 1970, in pandas 2
+            return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
+    return dates.to_numpy("M8[us]"), None if dates.tz is None else _name(dates.tz)
 
 
 def _name(zone):
@@ -572,12 +552,10 @@ class Levels(Column):
         n_levels = len(of_level)
         of_word = {word: n_levels + 1 + place for place, word in enumerate(self.words)}
         written = np.zeros((len(levels), len(self.outputs)), np.float32)
-        for row, level in enumerate(levels):
-            written[row, of_level.get(level, n_levels)] = 1
-            if of_word:
-                for word in words_of(level):
-                    if word in of_word:
-                        written[row, of_word[word]] = 1
+        written[np.arange(len(levels)), [of_level.get(level, n_levels) for level in levels]] = 1
+        for row, level in enumerate(levels if of_word else ()):
+            for word in words_of(level) & of_word.keys():
+                written[row, of_word[word]] = 1
         if self.numbers:
             written[:, -2:] = [self.numbers.get(level, (0.5, 0.0)) for level in levels]
         return written[codes]

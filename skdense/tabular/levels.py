@@ -41,13 +41,8 @@ TREES = {
     "verbosity": -1,
     "min_data_in_bin": 1,
 }
-"""The parameters of all trees, by the names that LightGBM's estimators have, too."""
-SMALL_TREES = {
-    "num_leaves": 16,
-    "min_child_samples": 5,
-    "colsample_bynode": 0.5,
-    "reg_lambda": 1.0,
-}
+"""The parameters of all trees, also in `models.py`, by names that LightGBM's estimators have, too."""
+SMALL_TREES = {"num_leaves": 16, "min_child_samples": 5, "colsample_bynode": 0.5, "reg_lambda": 1.0}
 """Those of trees of numbers, and of those by which columns are judged."""
 _TREES = TREES | SMALL_TREES | {"seed": 0, "early_stopping_round": 15}
 _MOST_CLASSES = 30
@@ -108,16 +103,13 @@ def chosen_of(
 
 
 def words_of(level: str | None) -> set[str]:
-    """The words of a string; of a missing one there are none."""
-    return set(re.findall(r"[^\W_]+", lower(level))) if level else set()
+    """The words of a string in lower case; of a missing one there are none.
 
-
-def lower(value: str) -> str:
-    """A string in lower case, which each letter has whatever stands around it: `to_onnx` asks for that.
-
-    Python's `lower` makes two letters of one, and its small sigma depends on the place in the word.
+    Each letter has its lower case whatever stands around it: `to_onnx` asks for that. Python's `lower`
+    makes two letters of one, and its small sigma depends on the place in the word.
     """
-    return value.replace("İ", "i").lower().replace("ς", "\u03c3")
+    lower = (level or "").replace("İ", "i").lower().replace("ς", "\u03c3")
+    return set(re.findall(r"[^\W_]+", lower))
 
 
 def depends(y: NDArray, columns: NDArray) -> bool:

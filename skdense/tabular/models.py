@@ -11,6 +11,7 @@ from math import inf, log2, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -127,8 +128,7 @@ def training_for(n_rows: int) -> dict[str, Any]:
     batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
     epochs = min(max(round(_ROWS_SEEN / n_rows), _FEWEST_EPOCHS), _MOST_EPOCHS)
     stops_early = n_rows >= FEW_ROWS
-    if not stops_early:
-        epochs = _EPOCHS_OF_FEW_ROWS
+    epochs = epochs if stops_early else _EPOCHS_OF_FEW_ROWS
     return {
         "early_stopping": stops_early,
         "batch_size": batch_size,
@@ -201,8 +201,7 @@ class Patience:
     predict by the best round alone would be to choose it by the fold.
     """
 
-    def __init__(self):
-        self.lowest, self.best_round = inf, 0
+    lowest, best_round = inf, 0
 
     def __call__(self, environment):
         """Look at the loss after a round."""
@@ -315,11 +314,17 @@ PRIOR_SAMPLES = 3
 
 
 def models_of(
-    models: list | tuple | None, task: Task, n_folds: int, seed: int, verbose: bool | int
+    models: list | tuple | None,
+    task: Task,
+    n_folds: int,
+    random_state: RandomState,
+    verbose: bool | int,
 ) -> tuple[list[tuple[str, Pipeline]], dict[str, Callable]]:
-    """The models for a blend: those that suit, or those that the user has listed; and their callbacks.
+    """The models for a blend: those that suit, or those that the user has listed; and callbacks.
 
-    Each is a Pipeline of what the model sees, which is learned from all rows, and a cross-fit ensemble.
+    Each is a Pipeline of what the model sees, which is learned from all rows, and a cross-fit ensemble
+    with a seed of its own: networks of the same columns are not the same. Callbacks of LightGBM, by the
+    names of models, stop their members.
     """
     _check_network_params(task)
     if models is None:
@@ -331,7 +336,12 @@ def models_of(
     for each in models:
         name, view, estimator = _resolved(each, task)
         # The folds are drawn already; `cv` only says how many, of which 1 would not be valid.
-        members = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
+        members = cross_fit(
+            estimator,
+            cv=max(2, n_folds),
+            random_state=random_state.randint(2**31),
+            verbose=verbose,
+        )
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
@@ -360,22 +370,22 @@ def _resolved(entry, task):
             f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
     name, estimator = entry[0], clone(entry[1])
-    if name in MODELS:
-        view = MODELS[name].view
-    elif isinstance(final_step(estimator), BaseLowLevelMLP):
-        view = MODELS["plain"].view
-    else:
-        view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
     last = final_step(estimator)
+    if name in MODELS:
+        sees = name
+    elif isinstance(last, BaseLowLevelMLP):
+        sees = "plain"
+    else:
+        sees = "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
     if weighs_labels(estimator):
         raise ValueError(
             f"models must not have a class_weight by labels, as {name!r} has, since they see classes "
             "as 0 to k-1: use the class_weight of TabularClassifier"
         )
-    whose_parameters = getattr(type(last).__init__, "__module__", "")
-    if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
+    # Those of scikit-learn take as many threads as are free.
+    if not getattr(type(last).__init__, "__module__", "").startswith("sklearn."):
         # CatBoost's parameters have only those that are set.
         its = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
         threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
         last.set_params(**dict.fromkeys(threads, 1))  # each core has a member
-    return name, clone(view), estimator
+    return name, clone(MODELS[sees].view), estimator

@@ -5,7 +5,7 @@ be, and no other reading of them is possible. If nearly all can, the user is tol
 """
 
 import re
-from collections import Counter
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def _format_of(texts):
 
 
 def _are_dates(texts, form):
-    return not np.isnat(dates_of(texts, form)).any()
+    return not np.isnat(dates_of(texts, [form])).any()
 
 
 def _other_order(texts, form):
@@ -90,9 +90,9 @@ def _other_order(texts, form):
 def _amounts(name, texts, counts, is_number):
     """Numbers with a currency, a percent sign, or separators."""
     found = {mark: [amount_of(text, mark) for text in texts] for mark in ".,"}
-    are_read = {mark: np.array([bool(each) for each in its]) for mark, its in found.items()}
-    decimal, other = sorted(".,", key=lambda mark: -(are_read[mark] @ counts))
-    is_read, ours, theirs = are_read[decimal], found[decimal], found[other]
+    decimal, other = sorted(found, key=lambda mark: -sum(compress(counts, found[mark])))
+    ours, theirs = found[decimal], found[other]
+    is_read = np.array([each is not None for each in ours])
     n_read = is_read @ counts
     if n_read < _NEARLY * counts.sum() or n_read <= is_number @ counts:
         return None
@@ -114,8 +114,8 @@ def _amounts(name, texts, counts, is_number):
     column = Numbers(name)
     column.decimal, column.unit = decimal, units[0]
     unit = f" with {units[0]!r}" if units[0] else ""
-    pairs = zip(texts, ours)
-    example, (value, _) = next(pair for pair in pairs if pair[1] and not NUMBER.fullmatch(pair[0]))
+    first = np.argmax(is_read & ~is_number)
+    example, (value, _) = texts[first], ours[first]
     remark = f"column {name!r} is read as numbers{unit}: {example!r} is {value:.15g}"
     return is_read, f"looks like numbers, such as {example!r}", doubt, line, column, remark
 
@@ -123,12 +123,9 @@ def _amounts(name, texts, counts, is_number):
 def _dates(name, texts, counts, is_number):
     """Dates of one format with other values between, or of two formats."""
     shapes = [re.sub("[0-9]+", "0", re.sub(r"[^\W\d_]+", "a", text)) for text in texts]
-    n_rows = Counter()
-    for shape, count in zip(shapes, counts):
-        if shape.count("0") > 1:
-            n_rows[shape] += count
+    n_rows = pd.Series(counts).groupby(shapes, sort=False).sum()
     forms = {}
-    for shape, _ in n_rows.most_common(2):
+    for shape in n_rows[n_rows.index.str.count("0") > 1].nlargest(2).index:
         its = [text for text, each in zip(texts, shapes) if each == shape]
         if form := _format_of(its):
             forms[form] = forms.get(form, []) + its
@@ -136,9 +133,8 @@ def _dates(name, texts, counts, is_number):
     is_read = np.array([text in read for text in texts])
     if is_read @ counts < _NEARLY * counts.sum():
         return None
-    doubt = ""
-    if any(_other_order(its, form) for form, its in forms.items()):
-        doubt = "it is not sure whether the day or the month comes first"
+    is_unsure = any(_other_order(its, form) for form, its in forms.items())
+    doubt = "it is not sure whether the day or the month comes first" if is_unsure else ""
     calls = [f"pandas.to_datetime(column, format={form!r}, errors='coerce')" for form in forms]
     line = calls[0] + "".join(f".fillna({call})" for call in calls[1:])
     looks = f"looks like dates, such as {next(iter(forms.values()))[0]!r}"

@@ -175,9 +175,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
             np.clip(block, -limit, limit, out=block)
             if self.scaling == "squash":
                 block /= np.sqrt(1 + (block / CLIP) ** 2)
-            is_missing = np.isnan(block)
-            if is_missing.any():
-                block[is_missing] = np.broadcast_to(self._fill, block.shape)[is_missing]
+            np.copyto(block, self._fill, where=np.isnan(block))
             ramps = block[:, self._ramp_sources] - self._ramp_starts
             ramps /= self._ramp_ends - self._ramp_starts
             np.clip(ramps, 0, 1, out=seen[rows, n_features:])
