@@ -66,14 +66,20 @@ class Stop(Event):
 
     def __init__(self, whole: "Stop | None" = None):
         super().__init__()
-        self._whole = whole
+        self._parts: list[Stop] = []
+        if whole is not None:
+            whole._parts.append(self)
+            if whole.is_set():
+                self.set()
 
     def __reduce__(self):
         return Stop, ()
 
-    def is_set(self) -> bool:
-        """Whether this fit is to end, or the one that it is part of."""
-        return super().is_set() or (self._whole is not None and self._whole.is_set())
+    def set(self) -> None:
+        """End this fit and its parts, which look at their own flag after each round of boosting."""
+        super().set()
+        for part in [*self._parts]:
+            part.set()
 
     def check(self) -> None:
         """Raise if it is set. The error ends a thread whose result nobody waits for."""
