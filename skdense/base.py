@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -250,6 +251,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`."""
+        check_is_fitted(self)
         return self._forward(validated(self, X, reset=False))
 
     def _forward(self, X):

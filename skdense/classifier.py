@@ -335,7 +335,8 @@ default='glorot_uniform'
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted labels; an indicator matrix for multilabel problems.
         """
-        return fitted_encoder(self).decode(self._logits(X))
+        logits = self._logits(X)
+        return fitted_encoder(self).decode(logits)
 
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
@@ -354,7 +355,8 @@ default='glorot_uniform'
             Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        return fitted_encoder(self).probabilities(self._logits(X))
+        logits = self._logits(X)
+        return fitted_encoder(self).probabilities(logits)
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
@@ -371,7 +373,8 @@ default='glorot_uniform'
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns ordered as in `predict_proba`.
         """
-        return fitted_encoder(self).log_probabilities(self._logits(X))
+        logits = self._logits(X)
+        return fitted_encoder(self).log_probabilities(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

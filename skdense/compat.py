@@ -164,7 +164,7 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     """
     names = {frame: str(frame.f_globals.get("__name__")) for frame, _ in walk_stack(sys._getframe(1))}
     users = [frame for frame, name in names.items() if name.partition(".")[0] not in _PASSED_OVER]
-    ours = "skdense", "sklearn.base"  # which wraps our `fit`
+    ours = "skdense", "sklearn.base", "contextlib"  # these wrap our functions
     outside = [frame for frame, name in names.items() if not name.startswith(ours)]
     frame = [*users, *outside, *names][0]
     registry = frame.f_globals.setdefault("__warningregistry__", {})

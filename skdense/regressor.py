@@ -317,7 +317,8 @@ default='glorot_uniform'
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        return fitted_encoder(self).decode(self._logits(X))
+        logits = self._logits(X)
+        return fitted_encoder(self).decode(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,7 +12,11 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    BaggingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import (
     LinearRegression,
@@ -329,6 +333,7 @@ def test_the_loss_of_other_libraries_says_whether_y_can_be_shifted(diabetes, par
         Named(objective="reg:squaredlogerror"),
         Named(loss_function="MAPE"),
         Named(objective=max),
+        Named(objective="cross_entropy_lambda"),
         GridSearchCV(TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp), {}, cv=2),
     ],
 )
@@ -338,6 +343,18 @@ def test_a_y_whose_zero_has_a_meaning_stays_as_it_is(diabetes, estimator):
     assert (scaled.center_, scaled.scale_) == (0, 1)
     plain = CrossFitRegressor(estimator, cv=3, random_state=0).fit(X, y)
     assert_array_equal(scaled.predict(X), plain.predict(X))
+
+
+@pytest.mark.parametrize("wrap", [GridSearchCV, BaggingRegressor, CrossFitRegressor])
+def test_what_is_positive_before_a_transformation_need_not_be_after_it(wrap):
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    shifted = TransformedTargetRegressor(
+        PoissonRegressor(), func=lambda y: y + 9, inverse_func=lambda y: y - 9
+    )
+    model = GridSearchCV(shifted, {}, cv=2) if wrap is GridSearchCV else wrap(shifted)
+    fitted = CrossFitRegressor(model, cv=3, scale_y=True, random_state=0).fit(X, y)
+    assert (fitted.center_, fitted.scale_) == (0, 1)
+    assert fitted.predict(X, quantiles=0.01).min() < 0
 
 
 def test_a_search_has_the_loss_of_its_estimator(diabetes):

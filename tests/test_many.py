@@ -329,7 +329,7 @@ def test_an_estimator_that_diverges_stays_as_it_was_and_raises_once_all_others_a
     for model in others:
         assert_same_fit(model, clone(model).fit(X, Y))
     assert vars(diverging) == before
-    assert raised.value.__notes__ == ["It was raised for network 0 of 4, counted from 0."]
+    assert raised.value.__notes__ == ["It was raised for network 1 of 4."]
 
 
 def test_each_fit_has_its_error_and_its_warning():

@@ -228,7 +228,7 @@ def _fit_model(model, samples, context):
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # within the model
+            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # the model has it
         else:
             its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
             model.fit(samples.X, samples.y, **fit_arguments(model, **its))
@@ -472,8 +472,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     def _learn_weights(self, ensembles, predictions, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]
-        params = self.get_params(deep=False) | {"delta": self.relative_delta}  # of y of deviation 1
-        loss, number = calibration.loss_named(params)
+        loss, number = calibration.loss_named(calibration.loss_params(self))
         if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "

@@ -7,6 +7,7 @@ Beside these stand what weights of samples count, and the scale of y in which re
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp
+from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 from sklearn.utils import gen_batches
@@ -151,30 +152,38 @@ _POSITIVE = {name for name, loss in LOSSES["regression"].items() if loss.output 
 _POSITIVE |= {"gamma", "tweedie"}
 """The losses of positive predictions. Networks have none of the last two, trees do."""
 _ABSOLUTE = {"mape", "mean_absolute_percentage_error", "msle", "squaredlogerror", "logistic"}
-_ABSOLUTE |= {"cross_entropy", "xentropy"}
+_ABSOLUTE |= {"cross_entropy", "xentropy", "cross_entropy_lambda", "xentlambda"}
 """Losses of trees that depend on where 0 and 1 are."""
 
 
 def facts_of_loss(estimator):
     """The loss of a regressor as ``name=value``, whether predictions are positive, and y is absolute.
 
-    They are positive if it adds up their logarithms. An absolute y cannot be scaled. LightGBM and
-    XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
-    ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator.
+    They are positive if it adds up their logarithms. An absolute y cannot be scaled, as one that the
+    regressor transforms, by a logarithm for instance. LightGBM and XGBoost call the loss `objective`
+    ("count:poisson"), CatBoost `loss_function` ("Tweedie:variance_power=1.5") and forests `criterion`.
+    A search has the loss of its estimator.
     """
+    if transforms_y(estimator):
+        return str(estimator), False, True
     estimator = final_step(estimator)
-    if getattr(estimator, "estimator", None) is not None:
-        text, is_positive, is_absolute = facts_of_loss(estimator.estimator)
-        return text, is_positive, is_absolute or transforms_y(estimator.estimator)
+    if isinstance(within := getattr(estimator, "estimator", None), BaseEstimator):
+        return facts_of_loss(within)
     params = estimator.get_params(deep=False)
     for name in ("loss", "objective", "loss_function", "criterion"):
         if (value := params.get(name)) is not None:
             words = {*str(value).lower().split(":")}
-            is_absolute = callable(value) or not _ABSOLUTE.isdisjoint(words)
+            is_own = callable(value) and not isinstance(value, type)
+            is_absolute = is_own or not _ABSOLUTE.isdisjoint(words)
             return f"{name}={value!r}", not _POSITIVE.isdisjoint(words), is_absolute
     is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
     is_positive = is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
     return str(estimator), is_positive, False
+
+
+def loss_params(model):
+    """The parameters of the loss of a model whose `relative_delta` is for a y of deviation 1."""
+    return {"loss": model.loss, "quantile": model.quantile, "delta": model.relative_delta}
 
 
 def loss_named(params):

@@ -434,7 +434,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _y_of_members(self, samples, splits):
         self.center_, self.scale_ = 0.0, 1.0
-        if not self.scale_y or transforms_y(self.estimator):  # a logarithm needs y as it is
+        if not self.scale_y:
             return samples.y
         scale = calibration.scale_of(self.estimator, samples.y, samples.weights)
         self.center_, self.scale_ = scale
@@ -446,11 +446,13 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _learn_out_of_fold(self, rows, outputs, samples):
         y = samples.y
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        last, is_transformed = final_step(self.estimator), transforms_y(self.estimator)
-        _, is_positive, _ = calibration.facts_of_loss(last)
-        self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
+        _, is_positive, _ = calibration.facts_of_loss(self.estimator)
+        self._lowest = 0.0 if is_positive else -np.inf
         pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
-        loss, number = calibration.loss_named({} if is_transformed else last.get_params(deep=False))
+        params = (
+            {} if transforms_y(self.estimator) else final_step(self.estimator).get_params(deep=False)
+        )
+        loss, number = calibration.loss_named(params)
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
         each = loss.elementwise(*(part / unit for part in pair), *number).reshape(len(weights), -1)
         self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))

@@ -123,7 +123,7 @@ class Context:
         self.callbacks: dict[str, Callable] = above.callbacks if above else {}
         self.make_callback = self.callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
-        self._called = f"{above._called}{name}, " if above else ""
+        self._called = f"{above._called}{name}, " if above and name else ""
         self.has_lines_of_members = bool(verbose)
         self._has_lines = bool(verbose) or (above is not None and above._has_lines)
 
@@ -270,8 +270,9 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
             y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     else:
-        # XGBoost would print each round.
-        arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight], "verbose": False}
+        arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}
+        if "sample_weight_eval_set" in takes:
+            arguments["verbose"] = False  # XGBoost would print each round
     return {name: values for name, values in arguments.items() if name in takes}
 
 

@@ -156,7 +156,7 @@ def _check(splits, drawn):
         for name, part in {"to train on": trained_on, "that are held out": fold}.items():
             if not len(part):
                 raise ValueError(
-                    f"cv must give every fold samples {name}, got none in fold {i}; samples of "
+                    f"cv must give every fold samples {name}, got none in fold {i + 1}; samples of "
                     "weight zero do not count"
                 )
     if not any(len(fold) for _, fold in splits):

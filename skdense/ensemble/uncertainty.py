@@ -104,8 +104,8 @@ class LabelsMixin(ClassifierMixin):
         out-of-fold probabilities, without any further fits: a share of `confidence_level` of the
         samples has its true class in its set. No other score gives smaller sets in the mean if the
         probabilities are right [1]_. Single classes may have a smaller or a larger share.
-        It is one of samples with their `sample_weight`; a `class_weight` changes the probabilities, and
-        so the sets, but not the share.
+        The share is one of samples with their `sample_weight`; a `class_weight` changes the
+        probabilities, and so the sets, but not the share.
 
         Parameters
         ----------
@@ -310,13 +310,16 @@ def learn_errors(samples, predictions, estimator, stop):
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
     X = np.empty((len(predictions), 0)) if estimator is None else samples.X
     known = samples._replace(X=X, splits=None).of(rows)
+    # Boosted trees take a missing value for 0 if they have seen none in its column.
+    fill = np.median(known.X, axis=0)
     columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, known, estimator, stop) for one, of_one in zip(*columns, strict=True)
+        _learn_errors(one, of_one, known, fill, estimator, stop)
+        for one, of_one in zip(*columns, strict=True)
     ]
 
 
-def _learn_errors(y, predictions, samples, estimator, stop):
+def _learn_errors(y, predictions, samples, fill, estimator, stop):
     X, weights, groups = samples.X, samples.given_weights, samples.groups
     errors = y - predictions
     absolute = np.abs(errors)
@@ -335,9 +338,8 @@ def _learn_errors(y, predictions, samples, estimator, stop):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, weights, stop, fifth_of
         calls = [(*data, i) for i in range(len(fifths))]
-        fitted = [*at_once(_fit_estimator, calls, ["the trees of errors"] * len(fifths))]
-        # Boosted trees take a missing value for 0 if they have seen none in its column.
-        more = {"mean": mean, "fill": np.median(X, axis=0)}
+        fitted = [*at_once(_fit_estimator, calls, ["the size of errors"] * len(fifths))]
+        more = {"mean": mean, "fill": fill}
         of_others = [{"estimators": [one]} | more for one in fitted]
         candidates.append(({"estimators": fitted} | more, of_others))
     judged = []

@@ -9,7 +9,7 @@ and `finish`, which sets the fitted attributes and warns.
 (`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
 `prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
 `core/host/train.py`, the order of the rows. Networks of several estimators that share a generator get
-generators of their own, with seeds that it draws (`side_by_side`).
+generators of their own, with seeds that it draws (`buckets_for`).
 """
 
 from collections import Counter
@@ -83,7 +83,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
         return False
 
     interrupted = train(
-        side_by_side([job]),
+        buckets_for([job]),
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
         stop=stop,
@@ -140,7 +140,7 @@ def fit_together(
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input, known)
-        buckets = side_by_side(jobs.values())
+        buckets = buckets_for(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         if jobs and train(buckets, n_jobs, owners=owners, after=after, stop=stop):
             raise KeyboardInterrupt
@@ -153,14 +153,14 @@ def fit_together(
                 _fit_alone(estimator, inputs[i], warn_max_iter, stop or Event())
                 after_fit(estimator, None)
             except NotFinite as error:
-                error.add_note(f"It was raised for network {i} of {len(estimators)}, counted from 0.")
+                error.add_note(f"It was raised for network {i + 1} of {len(estimators)}.")
                 set_attributes(estimator, before[i])
                 errors.append(error)
     if errors:
         raise errors[0]
 
 
-def side_by_side(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucket]:
+def buckets_for(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucket]:
     """Let the networks of jobs train side by side: return the buckets of those that share a program.
 
     Jobs that share a generator, with which they would have to train in turn, get new generators, with

@@ -20,7 +20,17 @@ from skdense.core.formulas.optimizers import allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
-from skdense.core.network import LBFGS, Data, Hyper, Network, Parameters, Progress, Spec, are_finite
+from skdense.core.network import (
+    LBFGS,
+    Data,
+    Hyper,
+    Network,
+    Parameters,
+    Progress,
+    Settings,
+    Spec,
+    are_finite,
+)
 from skdense.fit.inputs import Estimator, FitInput, check_parameters, check_samples, check_weights
 from skdense.fit.targets import Encoder, learn_encoder
 
@@ -196,7 +206,7 @@ def _set_aside(
 ) -> tuple[Data, Data]:
     """The samples to train on, and those by which early stopping validates the network.
 
-    These are the fold of an ensemble, if it has a weight, or drawn here.
+    The latter are the fold of an ensemble, if it has a weight, or drawn here.
     """
     fold = () if inputs.split is None else inputs.split[1]
     if len(fold) and (data.weights is None or data.weights[fold].any()):
@@ -280,7 +290,7 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
 
 def _optimizer_start(
     estimator: Estimator, loss: Loss, continues: bool, inputs: FitInput
-) -> tuple[dict[str, Any], list[Parameters], Progress]:
+) -> tuple[Settings, list[Parameters], Progress]:
     """The settings of the optimizer, its slots and the progress with which training starts.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
@@ -291,7 +301,7 @@ def _optimizer_start(
     solver, schedule = estimator.solver, estimator.learning_rate
     if solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
-    settings: dict[str, Any] = {"solver": solver, "schedule": schedule}
+    settings: Settings = {"solver": solver, "schedule": schedule}
     for name in allowed_settings(solver):
         number = getattr(estimator, name)
         settings[name] = np.inf if number is None else float(number)

@@ -14,7 +14,6 @@ from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
@@ -310,11 +309,10 @@ def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
 
 
 def fitted_encoder(estimator: Estimator) -> Any:
-    """The encoder of a fitted estimator; raises if it is not fitted.
+    """The encoder of a fitted estimator.
 
     Predictions depend on the loss only by its output activation, so any loss that has this one serves.
     """
-    check_is_fitted(estimator)
     classes = getattr(estimator, "classes_", None)
     binarizer = getattr(estimator, "_label_binarizer", None)
     cls = Continuous if binarizer is None else _type_of(binarizer, classes)

@@ -26,7 +26,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
-from skdense.fit.fitting import side_by_side
+from skdense.fit.fitting import buckets_for
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 
@@ -137,7 +137,7 @@ class Race:
                 raise fit.error
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
-        self.buckets = side_by_side([fit.job for fit in self._sound()], _SHARE_OF_RACE)
+        self.buckets = buckets_for([fit.job for fit in self._sound()], _SHARE_OF_RACE)
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; return the first fit of each split that has not failed.

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
+from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.members import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -122,20 +123,19 @@ class BaseTabular(Saved):
             table = given._replace(splits=splits).of(rows)
 
             # The models are chosen that suit the table. They are checked before anything is fitted.
-            of_loss = {name: getattr(self, name) for name in self._of_loss}
             task = Task(
                 n_rows=np.count_nonzero(table.weights),
                 n_trained_on=min(len(train) for train, _ in table.splits),
                 n_classes=len(fitted.classes_) if of_classes else 0,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
-                # Members have a y of deviation 1.
-                loss_params={name.removeprefix("relative_"): its for name, its in of_loss.items()},
+                loss_params={} if of_classes else loss_params(self),
                 network_params=self.network_params or {},
             )
             models, context.callbacks = models_of(
                 self.models, task, len(table.splits), random_state, self.verbose
             )
             # A blend gets no class_weight, which the weights of rows have already.
+            of_loss = {name: getattr(self, name) for name in self._of_loss}
             blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
             blend._check_models(table.is_weighted)
             fitted.ensemble_ = blend

@@ -5,6 +5,7 @@ be, and no other reading of them is possible. If nearly all can, the user is tol
 """
 
 import re
+from collections import Counter
 from itertools import compress
 
 import numpy as np
@@ -123,9 +124,12 @@ def _amounts(name, texts, counts, is_number):
 def _dates(name, texts, counts, is_number):
     """Dates of one format with other values between, or of two formats."""
     shapes = [re.sub("[0-9]+", "0", re.sub(r"[^\W\d_]+", "a", text)) for text in texts]
-    n_rows = pd.Series(counts).groupby(shapes, sort=False).sum()
+    n_rows = Counter()
+    for shape, count in zip(shapes, counts):
+        if shape.count("0") > 1:
+            n_rows[shape] += count
     forms = {}
-    for shape in n_rows[n_rows.index.str.count("0") > 1].nlargest(2).index:
+    for shape, _ in n_rows.most_common(2):
         its = [text for text, each in zip(texts, shapes) if each == shape]
         if form := _format_of(its):
             forms[form] = forms.get(form, []) + its
