@@ -30,6 +30,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
+from sklearn.tree import DecisionTreeRegressor
 
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
@@ -569,6 +570,16 @@ class Rows(BaseEstimator, RegressorMixin):
 
     def predict(self, X):
         return np.ones(len(X))
+
+
+def test_copies_of_a_sample_do_not_tell_an_estimator_their_errors():
+    """Members that were not fitted to them predict them differently."""
+    rng = np.random.default_rng(0)
+    X, y, ones = rng.normal(size=(200, 3)), rng.standard_t(3, size=200), np.ones(600)
+    samples = Samples(np.tile(X, (3, 1)), np.tile(y, 3), ones, ones, False, None)
+    trees = DecisionTreeRegressor(random_state=0)
+    (learned,) = learn_errors(samples, rng.normal(size=600) / 1000, trees, Stop())
+    assert "estimators" not in learned["spread"]
 
 
 @pytest.mark.parametrize("n_groups", [2, 3, 5, 60])

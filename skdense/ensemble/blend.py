@@ -18,7 +18,7 @@ from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
 from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import Context, at_once
+from skdense.ensemble.members import Context, at_once, noted
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, fit_all_but_last, fit_arguments, nested, transforms_y
 
@@ -89,7 +89,8 @@ class BaseBlend(BaseOutOfFold):
                     f"must be within it, got {model!r}"
                 )
             if _is_fitted_in_parts(model):
-                final_step(model)._check_models(is_weighted)
+                with noted(f"model {name!r}"):
+                    final_step(model)._check_models(is_weighted)
 
     def _weighted(self):
         """The weights of the models and the models; those without weight are not asked."""
@@ -342,7 +343,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, of_models, held_out, samples):
-        weights, given_weights = samples.weights[held_out], samples.given_weights[held_out]
+        weights, own_weights = samples.weights[held_out], samples.own_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
@@ -357,7 +358,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         )
         for each in [*ensembles, self]:
             each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(
-                each.oof_proba_[held_out], class_numbers, given_weights
+                each.oof_proba_[held_out], class_numbers, own_weights
             )
 
     def _divide_logits(self, temperature):

@@ -160,11 +160,11 @@ class BaseCrossFit(BaseOutOfFold):
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
         if is_weighted and not has_fit_parameter(final_step(self.estimator), "sample_weight"):
             raise ValueError(
-                f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
+                f"{self.estimator!r} takes no sample_weight, so neither weights nor a class_weight"
             )
 
     def _fit_parts(self, samples, context):
-        both_weigh = not np.array_equal(samples.weights, samples.given_weights)
+        both_weigh = not np.array_equal(samples.weights, samples.own_weights)
         if both_weigh and members.class_weights_of(final_step(self.estimator)):
             context.add_warning(
                 f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
@@ -187,7 +187,8 @@ class BaseCrossFit(BaseOutOfFold):
                 for start in range(0, len(fold), _COPIED_ROWS):
                     copied = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
                     begin = thread_time()
-                    outputs.append(self._output(number, copied))
+                    with members.noted(f"fold {number + 1} of {len(splits)}"):
+                        outputs.append(self._output(number, copied))
                     seconds += thread_time() - begin
         outputs = np.concatenate(outputs)
         if not np.isfinite(outputs).all():
@@ -320,7 +321,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.temperature_ = calibration.learn_temperature(*data)
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(class_numbers))
-        found = self.oof_proba_[held_out], class_numbers[held_out], samples.given_weights[held_out]
+        found = self.oof_proba_[held_out], class_numbers[held_out], samples.own_weights[held_out]
         self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
@@ -378,7 +379,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by the member that held it out; their mean if several did, NaN if
-        none did. A member uses its held-out fold only for early stopping.
+        none did. A member uses its held-out fold only for early stopping, and for `center_` and
+        `scale_`.
 
     oof_loss_ : float
         The mean loss of the out-of-fold predictions, in the estimator's own loss, so ensembles of other

@@ -106,8 +106,8 @@ class Context:
     stop : Stop
         What ends all fits within the outermost one.
     callbacks : dict of str to callable
-        For each model whose members take callbacks, a function that makes them for a member; a table's
-        fit sets it.
+        For each model whose members are stopped by callbacks of LightGBM, a function that makes one for
+        a member; a table's fit sets it.
     make_callback : callable or None
         What makes the callbacks of this model.
     all_cores : bool
@@ -153,11 +153,16 @@ class Context:
 
     @contextmanager
     def outermost(self):
-        """Around the outermost fit: whatever ends it ends all fits within; then it warns."""
+        """Around the outermost fit: whatever ends it ends all fits within; then it warns.
+
+        An error has the warnings as notes, since they may say why.
+        """
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self.stop.set()
+            for message in self.log.warnings:
+                error.add_note(f"Before, there was this to say: {message}")
             raise
         for message in self.log.warnings:
             compat.warn_at_caller(message)
@@ -320,9 +325,15 @@ def _called(function, values, name, config, share, version):
             f"this worker has skdense {__version__}, but the process that calls it has {version}: "
             "workers need the same version"
         )
+    with noted(name), config_context(**config), parallel_config(n_jobs=share):
+        return function(*values)
+
+
+@contextmanager
+def noted(name):
+    """Errors in the block have a note that names it."""
     try:
-        with config_context(**config), parallel_config(n_jobs=share):
-            return function(*values)
+        yield
     except Exception as error:
         error.add_note(f"It was raised in {name}.")
         raise

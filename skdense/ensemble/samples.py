@@ -20,7 +20,7 @@ class Samples(NamedTuple):
     """What an ensemble is fitted to. All of it has one numbering of rows.
 
     What is learned follows `weights`; what is told, as out-of-fold losses and scores, intervals and
-    sets, follows `given_weights`.
+    sets, follows `own_weights`. Regressors have no weights of classes, so theirs are the same.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
         The table, or what a model sees of it.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         What to predict.
-    given_weights : ndarray of shape (n_samples,)
+    own_weights : ndarray of shape (n_samples,)
         The `sample_weight` of the user, of mean 1 at least, or ones.
     weights : ndarray of shape (n_samples,)
         The same times the weights of classes.
@@ -42,7 +42,7 @@ class Samples(NamedTuple):
 
     X: Any
     y: NDArray
-    given_weights: NDArray
+    own_weights: NDArray
     weights: NDArray
     is_weighted: bool
     groups: NDArray | None
@@ -69,7 +69,7 @@ class Samples(NamedTuple):
         return self._replace(
             X=compat.safe_indexing(self.X, rows),
             y=self.y[rows],
-            given_weights=self.given_weights[rows],
+            own_weights=self.own_weights[rows],
             weights=self.weights[rows],
             groups=None if self.groups is None else self.groups[rows],
             splits=splits or None,

@@ -1,8 +1,8 @@
-"""How sure a prediction is: quantiles and intervals of numbers, sets of classes, for every ensemble.
+"""What every ensemble predicts, and how sure it is: quantiles and intervals, sets of classes.
 
-All come from out-of-fold predictions alone. What is learned are dicts of arrays and of estimators, so
-that no saved model depends on a class of this module. `docs/benchmarks/decisions.md` has the
-measurements behind the constants.
+How sure it is comes from out-of-fold predictions alone. What is learned are dicts of arrays and of
+estimators, so that no saved model depends on a class of this module. `docs/benchmarks/decisions.md` has
+the measurements behind the constants.
 """
 
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ class LabelsMixin(ClassifierMixin):
     def _learn_uncertainty(self, samples, context, estimator=None):
         rows = np.flatnonzero(np.isfinite(self.oof_proba_).all(axis=1))
         class_numbers = np.searchsorted(self.classes_, samples.y[rows])
-        errors, weights = 1 - self.oof_proba_[rows, class_numbers], samples.given_weights[rows]
+        errors, weights = 1 - self.oof_proba_[rows, class_numbers], samples.own_weights[rows]
         self._uncertainty = in_order(errors, weights)
 
     def _learn_y(self, y):
@@ -320,12 +320,15 @@ def learn_errors(samples, predictions, estimator, stop):
 
 
 def _learn_errors(y, predictions, samples, fill, estimator, stop):
-    X, weights, groups = samples.X, samples.given_weights, samples.groups
+    X, weights, groups = samples.X, samples.own_weights, samples.groups
     errors = y - predictions
     absolute = np.abs(errors)
     mean = float(np.average(absolute, weights=weights))
-    # Copies of a sample, which have the same prediction, are in the same fifth.
-    fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
+    # Copies of a sample are in the same fifth: an estimator would know their errors.
+    alike = predictions if groups is None else groups
+    if groups is None and X.shape[1]:
+        alike = np.ascontiguousarray(X).view(f"V{X.itemsize * X.shape[1]}").ravel()
+    fifth_of = np.unique(alike, return_inverse=True)[1] % _FIFTHS
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
     # Each candidate is a spread for new rows, and one for each fifth.
     constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}

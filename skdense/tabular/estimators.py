@@ -110,8 +110,8 @@ class BaseTabular(Saved):
             given = checked_samples(fitted, X, y, sample_weight, groups)
             given = given._replace(y=fitted._learn_y(given.y)).times_class_weight_of(fitted)
 
-            # The folds of all models are drawn, without rows of weight zero. A user's folds may have
-            # numbers of all rows, so these rows leave only afterwards.
+            # The folds of all models are drawn. No row without weight, its own or that of its class, is
+            # in one. A user's folds may have numbers of all rows, so rows leave only afterwards.
             random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
                 cv = number_of_folds(given, of_classes, context.add_warning)
@@ -119,7 +119,7 @@ class BaseTabular(Saved):
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
             # them. Of those of class weight zero, columns are still read, tested and scaled.
-            rows = np.flatnonzero(given.given_weights)
+            rows = np.flatnonzero(given.own_weights)
             table = given._replace(splits=splits).of(rows)
 
             # The models are chosen that suit the table. They are checked before anything is fitted.
@@ -146,8 +146,8 @@ class BaseTabular(Saved):
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
-            encoded = blend._fit_as_part(table._replace(X=matrix, y=y), context)
-            blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
+            samples = blend._fit_as_part(table._replace(X=matrix, y=y), context)
+            blend._learn_uncertainty(samples, context, trees_of_spreads(task))
 
             # Attributes are set. Those of rows have all rows that were given.
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
@@ -230,7 +230,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the members. Trees that find out which columns help, and how large
-        errors are, have seeds of their own.
+        errors are, have the seed 0.
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
@@ -336,7 +336,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the members. Trees that find out which columns help, and how large
-        errors are, have seeds of their own.
+        errors are, have the seed 0.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"

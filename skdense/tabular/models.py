@@ -323,8 +323,8 @@ def models_of(
     """The models for a blend: those that suit, or those that the user has listed; and callbacks.
 
     Each is a Pipeline of what the model sees, which is learned from all rows, and a cross-fit ensemble
-    with a seed of its own: networks of the same columns are not the same. Callbacks of LightGBM, by the
-    names of models, stop their members.
+    with a seed of its own: networks of the same columns are not the same. A model of ours has the same
+    seed whatever others there are. Callbacks of LightGBM, by the names of models, stop their members.
     """
     _check_network_params(task)
     if models is None:
@@ -332,17 +332,13 @@ def models_of(
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else partial(CrossFitRegressor, scale_y=True)
-    found = []
+    found, seeds = [], {name: random_state.randint(2**31) for name in MODELS}
     for each in models:
         name, view, estimator = _resolved(each, task)
+        seed = seeds[name] if name in seeds else random_state.randint(2**31)
         # The folds are drawn already; `cv` only says how many, of which 1 would not be valid.
-        members = cross_fit(
-            estimator,
-            cv=max(2, n_folds),
-            random_state=random_state.randint(2**31),
-            verbose=verbose,
-        )
-        found.append((name, Pipeline([("view", view), ("crossfit", members)])))
+        ensemble = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
+        found.append((name, Pipeline([("view", view), ("crossfit", ensemble)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
     # `fit_member` makes one for each member. A user's estimator in their place has its own setting.
