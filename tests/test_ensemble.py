@@ -574,7 +574,7 @@ def test_what_cannot_be_an_ensemble_is_refused(iris):
         CrossFitClassifier(LinearSVC()).fit(X, y)
     with pytest.raises(TypeError, match="estimator must be a regressor, got LogisticRegression"):
         CrossFitRegressor(LogisticRegression()).fit(X, y)
-    with pytest.raises(ValueError, match="samples that are held out, got none in fold 0"):
+    with pytest.raises(ValueError, match="samples that are held out, got none in fold 1"):
         CrossFitClassifier(CLASSIFIER, [(np.arange(100), [])]).fit(X, y)
     with pytest.raises(ValueError, match=r"at least two classes, got one class: \['setosa'\]"):
         CrossFitClassifier(CLASSIFIER).fit(X[:50], y[:50])
@@ -679,7 +679,7 @@ def test_folds_without_rows_of_positive_weight_are_named():
     X = np.random.default_rng(0).normal(size=(80, 2))
     y, weight = X[:, 0] > 0, (np.arange(80) >= 30) * 1.0
     folds = [*TimeSeriesSplit(3).split(X)]
-    with pytest.raises(ValueError, match="to train on, got none in fold 0; samples of weight zero do"):
+    with pytest.raises(ValueError, match="to train on, got none in fold 1; samples of weight zero do"):
         CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match="must hold out samples of positive weight"):
         CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=np.arange(80) < 20)
