@@ -15,7 +15,9 @@ def significant(value, digits=2):
 
 
 def markdown_table(rows):
-    """A Markdown table of dicts that share their keys."""
+    """A Markdown table of dicts that share their keys; without dicts it says so."""
+    if not rows:
+        return "(none)"
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([row[name] for name in head] for row in rows)]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
