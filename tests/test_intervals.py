@@ -34,7 +34,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.calibration import effective_rows
+from skdense.ensemble.calibration import effective_rows, scale_of
 from skdense.ensemble.members import Stop
 from skdense.ensemble.samples import Samples
 from skdense.ensemble.uncertainty import learn_errors, spread_at
@@ -358,10 +358,21 @@ def test_what_is_positive_before_a_transformation_need_not_be_after_it(wrap):
     assert fitted.predict(X, quantiles=0.01).min() < 0
 
 
-def test_a_search_has_the_loss_of_its_estimator(diabetes):
-    X, y = diabetes
-    search = GridSearchCV(PoissonRegressor(), {"alpha": [0.1, 1.0]}, cv=2)
-    assert CrossFitRegressor(search, cv=3, scale_y=True).fit(X, y).center_ == 0
+class OfAnotherKind:
+    """A regressor that is no BaseEstimator, as CatBoost's."""
+
+    def __init__(self, loss_function="Poisson"):
+        self.loss_function = loss_function
+
+    def get_params(self, deep=True):
+        return {"loss_function": self.loss_function}
+
+
+@pytest.mark.parametrize("estimator", [PoissonRegressor(), OfAnotherKind()])
+def test_a_search_has_the_loss_of_its_estimator(diabetes, estimator):
+    _, y = diabetes
+    search = GridSearchCV(estimator, {}, cv=2)
+    assert scale_of(search, y, np.ones(len(y)))[0] == 0
 
 
 @pytest.mark.parametrize("weight", [1, 1 / 40, 5000])
@@ -580,6 +591,15 @@ def test_copies_of_a_sample_do_not_tell_an_estimator_their_errors():
     trees = DecisionTreeRegressor(random_state=0)
     (learned,) = learn_errors(samples, rng.normal(size=600) / 1000, trees, Stop())
     assert "estimators" not in learned["spread"]
+
+
+def test_samples_that_only_share_X_are_no_copies():
+    rng = np.random.default_rng(0)
+    X, ones = rng.integers(0, 2, (800, 1)) * 1.0, np.ones(800)
+    y = (1 + 9 * X[:, 0]) * rng.normal(size=800)
+    samples = Samples(X, y, ones, ones, False, None)
+    (learned,) = learn_errors(samples, np.zeros(800), DecisionTreeRegressor(max_depth=2), Stop())
+    assert "estimators" in learned["spread"]
 
 
 @pytest.mark.parametrize("n_groups", [2, 3, 5, 60])

@@ -229,7 +229,7 @@ def _fit_model(model, samples, context):
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # the model has it
+            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # in place
         else:
             its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
             model.fit(samples.X, samples.y, **fit_arguments(model, **its))

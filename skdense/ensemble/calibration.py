@@ -7,7 +7,6 @@ Beside these stand what weights of samples count, and the scale of y in which re
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp
-from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 from sklearn.utils import gen_batches
@@ -159,21 +158,25 @@ _ABSOLUTE |= {"cross_entropy", "xentropy", "cross_entropy_lambda", "xentlambda"}
 def facts_of_loss(estimator):
     """The loss of a regressor as ``name=value``, whether predictions are positive, and y is absolute.
 
-    They are positive if it adds up their logarithms. An absolute y cannot be scaled, as one that the
-    regressor transforms, by a logarithm for instance. LightGBM and XGBoost call the loss `objective`
-    ("count:poisson"), CatBoost `loss_function` ("Tweedie:variance_power=1.5") and forests `criterion`.
-    A search has the loss of its estimator.
+    They are positive if it adds up their logarithms. An absolute y cannot be scaled: one of which the
+    loss needs the zero, or one that the regressor transforms, by a logarithm for instance. LightGBM and
+    XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
+    ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator.
     """
     if transforms_y(estimator):
         return str(estimator), False, True
     estimator = final_step(estimator)
-    if isinstance(within := getattr(estimator, "estimator", None), BaseEstimator):
+    within = getattr(estimator, "estimator", None)
+    if hasattr(within, "get_params") and not isinstance(within, type):
         return facts_of_loss(within)
     params = estimator.get_params(deep=False)
     for name in ("loss", "objective", "loss_function", "criterion"):
         if (value := params.get(name)) is not None:
             words = {*str(value).lower().split(":")}
-            is_own = callable(value) and not isinstance(value, type)
+            # skorch's `criterion` is a class of torch, and CatBoost's own losses are objects.
+            is_own = (callable(value) and not isinstance(value, type)) or hasattr(
+                value, "calc_ders_range"
+            )
             is_absolute = is_own or not _ABSOLUTE.isdisjoint(words)
             return f"{name}={value!r}", not _POSITIVE.isdisjoint(words), is_absolute
     is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1

@@ -160,7 +160,7 @@ class BaseCrossFit(BaseOutOfFold):
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
         if is_weighted and not has_fit_parameter(final_step(self.estimator), "sample_weight"):
             raise ValueError(
-                f"{self.estimator!r} takes no sample_weight, so neither weights nor a class_weight"
+                f"{self.estimator!r} takes no sample_weight, which weights and a class_weight need"
             )
 
     def _fit_parts(self, samples, context):

@@ -155,14 +155,14 @@ class Context:
     def outermost(self):
         """Around the outermost fit: whatever ends it ends all fits within; then it warns.
 
-        An error has the warnings as notes, since they may say why.
+        An error has the warnings that are known here as notes, since they may say why.
         """
         try:
             yield
         except BaseException as error:
             self.stop.set()
-            for message in self.log.warnings:
-                error.add_note(f"Before, there was this to say: {message}")
+            for message in [*self.log.warnings]:  # other threads may add some
+                error.add_note(f"Before that, the fit would have warned: {message}")
             raise
         for message in self.log.warnings:
             compat.warn_at_caller(message)

@@ -304,7 +304,8 @@ def learn_errors(samples, predictions, estimator, stop):
     similar samples plus a share of that of all samples. A rising or falling function of the prediction
     says which samples are similar, or clones of an estimator do, by X and the prediction. The estimator
     is a regressor for a positive target, and X an array of numbers then. Each spread is judged on
-    fifths of the samples, or of the groups, that it was neither fitted to nor stopped by.
+    fifths of the samples, or of the groups, that it was neither fitted to nor stopped by. Without
+    groups, copies of a sample are in the same fifth, as an estimator would know their errors.
     """
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
@@ -312,6 +313,11 @@ def learn_errors(samples, predictions, estimator, stop):
     known = samples._replace(X=X, splits=None).of(rows)
     # Boosted trees take a missing value for 0 if they have seen none in its column.
     fill = np.median(known.X, axis=0)
+    if known.groups is None and estimator is not None:
+        parts = (part.reshape(len(rows), -1) for part in (known.X, known.y))
+        seen = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
+        copies = np.unique(seen.view(f"V{seen.shape[1]}"), return_inverse=True)[1].ravel()
+        known = known._replace(groups=copies)
     columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
         _learn_errors(one, of_one, known, fill, estimator, stop)
@@ -324,11 +330,7 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
     errors = y - predictions
     absolute = np.abs(errors)
     mean = float(np.average(absolute, weights=weights))
-    # Copies of a sample are in the same fifth: an estimator would know their errors.
-    alike = predictions if groups is None else groups
-    if groups is None and X.shape[1]:
-        alike = np.ascontiguousarray(X).view(f"V{X.itemsize * X.shape[1]}").ravel()
-    fifth_of = np.unique(alike, return_inverse=True)[1] % _FIFTHS
+    fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
     # Each candidate is a spread for new rows, and one for each fifth.
     constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
@@ -341,7 +343,7 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, weights, stop, fifth_of
         calls = [(*data, i) for i in range(len(fifths))]
-        fitted = [*at_once(_fit_estimator, calls, ["the size of errors"] * len(fifths))]
+        fitted = [*at_once(_fit_estimator, calls, ["trees of the size of errors"] * len(fifths))]
         more = {"mean": mean, "fill": fill}
         of_others = [{"estimators": [one]} | more for one in fitted]
         candidates.append(({"estimators": fitted} | more, of_others))
