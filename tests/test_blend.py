@@ -548,3 +548,19 @@ def test_an_error_says_of_which_model_and_fold_it_is(backend):
     in_fold, in_model = raised.value.__notes__
     assert re.fullmatch(r"It was raised in fold [12] of 3\.", in_fold)
     assert in_model == "It was raised in model 'near'."
+
+
+def test_an_error_says_of_what_the_fit_would_have_warned():
+    X, y = np.arange(20.0)[:, None], np.repeat(["a", "b", "c", "d"], 5)
+    blend = BlendClassifier([("trees", CrossFitClassifier(NeedsFour(), KFold(4)))])
+    with pytest.raises(ValueError, match="four classes") as raised:
+        blend.fit(X, y)
+    *_, of_fit = raised.value.__notes__
+    assert re.match(r"Before that, the fit would have warned: 4 of 4 members are trained wit", of_fit)
+
+
+class NeedsFour(GaussianNB):
+    def fit(self, X, y):
+        if len(np.unique(y)) < 4:
+            raise ValueError("y must have four classes")
+        return super().fit(X, y)

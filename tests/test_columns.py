@@ -931,3 +931,9 @@ else:
     raise AssertionError("read without skrub")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_strings_that_are_no_unicode_are_read():
+    """As from `os.fsdecode` of other bytes."""
+    texts = [f"{i}\ud800 {i}-{i}" for i in range(6)] * 6
+    assert TableEncoder().fit(pd.DataFrame({"c": pd.Series(texts, dtype=object)})).dropped_ == {}

@@ -363,6 +363,17 @@ def test_trees_are_stopped_by_their_fold_only_if_their_own_setting_is_on(name):
         assert max(rounds(member) for member in ensemble.estimators_) < 60
 
 
+@pytest.mark.parametrize("name", ["xgboost", "catboost"])
+def test_boosting_that_is_stopped_by_its_fold_prints_what_its_own_setting_says(name, capfd):
+    model, stops, _ = boosting(name)
+    cv = folds(X_OF_BOOSTING)
+    CrossFitRegressor(model.set_params(**stops), cv).fit(X_OF_BOOSTING, Y_OF_BOOSTING)
+    assert capfd.readouterr().out == ""
+    if name == "catboost":
+        CrossFitRegressor(model.set_params(verbose=1), cv).fit(X_OF_BOOSTING, Y_OF_BOOSTING)
+        assert "learn:" in capfd.readouterr().out
+
+
 def test_trees_are_stopped_as_by_a_validation_set_of_the_user():
     """With the weights of the fold, and by whichever way a library has."""
     X, y, weight = X_OF_BOOSTING, Y_OF_BOOSTING, np.random.default_rng(0).uniform(0.5, 2, 240)

@@ -349,3 +349,15 @@ def test_the_constant_model_predicts_shares_or_the_mean():
     assert is_classifier(shares)
     assert_allclose(shares.predict_proba(X), 0.5)
     assert_allclose(regressor("constant", cv=4).fit(X, NUMBERS).predict(X), NUMBERS.mean())
+
+
+def test_a_model_of_ours_has_a_seed_of_its_own_whatever_others_there_are():
+    """Without numbers and rare levels, the models of networks see the same columns."""
+    colors = X[["c"]]
+    both = regressor("plain", "ramps", network_params=NETWORK).fit(colors, NUMBERS)
+    plain, ramps = members_of(both, "plain"), members_of(both, "ramps")
+    assert plain[0].coefs_[0].shape == ramps[0].coefs_[0].shape
+    assert not np.allclose(plain[0].coefs_[0], ramps[0].coefs_[0])
+    alone = regressor("ramps", network_params=NETWORK).fit(colors, NUMBERS)
+    for member, expected in zip(members_of(alone, "ramps"), ramps, strict=True):
+        assert_array_equal(member.coefs_[0], expected.coefs_[0])
