@@ -94,8 +94,7 @@ def test_of_many_threads_that_called_at_once_few_stay():
 
 WITHOUT_MEMORY = """
 import resource, threading
-from skdense.core.machine.threads import one_blas_thread
-from skdense.core.machine.threads import submit
+from skdense.core.machine.threads import one_blas_thread, submit
 
 with one_blas_thread():
     before = [threading.Thread(target=int) for _ in range(3)]

@@ -184,10 +184,10 @@ class BaseCrossFit(BaseOutOfFold):
         outputs, seconds = [], 0.0
         with one_blas_thread():  # as in `fit_members`
             for number, (_, fold) in enumerate(splits):
-                for start in range(0, len(fold), _COPIED_ROWS):
+                for start in range(0, len(fold), _COPIED_ROWS):  # `gen_batches` refuses an empty fold
                     copied = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
                     begin = thread_time()
-                    with members.noted(f"fold {number + 1} of {len(splits)}"):
+                    with members.noted(members.fold_name(number, len(splits))):
                         outputs.append(self._output(number, copied))
                     seconds += thread_time() - begin
         outputs = np.concatenate(outputs)
@@ -451,10 +451,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         _, is_positive, _ = calibration.facts_of_loss(self.estimator)
         self._lowest = 0.0 if is_positive else -np.inf
         pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
-        params = (
-            {} if transforms_y(self.estimator) else final_step(self.estimator).get_params(deep=False)
-        )
-        loss, number = calibration.loss_named(params)
+        params = final_step(self.estimator).get_params(deep=False)
+        loss, number = calibration.loss_named({} if transforms_y(self.estimator) else params)
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
         each = loss.elementwise(*(part / unit for part in pair), *number).reshape(len(weights), -1)
         self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))

@@ -130,7 +130,7 @@ class Context:
     def say_member(self, number: int, n_members: int, outcome: str) -> None:
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
         if self.has_lines_of_members:
-            self.log.say(f"{self._called}fold {number + 1} of {n_members}: {outcome}")
+            self.log.say(f"{self._called}{fold_name(number, n_members)}: {outcome}")
 
     def say_result(self, ensemble: Any) -> None:
         """Say the results on out-of-fold predictions."""
@@ -179,6 +179,11 @@ _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 """The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
 
 
+def fold_name(number, n_members):
+    """What the fold of this number, from 0, is called in lines and notes."""
+    return f"fold {number + 1} of {n_members}"
+
+
 def fit_members(members, splits, samples, context):
     """Fit each member to the rows of its split, all at the same time; return them.
 
@@ -191,7 +196,7 @@ def fit_members(members, splits, samples, context):
     X, y, sample_weight = samples.X, samples.y, samples.sample_weight
     data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
     fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
-    folds = [f"fold {number} of {len(members)}" for number in range(1, len(members) + 1)]
+    folds = [fold_name(number, len(members)) for number in range(len(members))]
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
