@@ -51,12 +51,13 @@ def main():
     parser.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="an older one, for --accuracy and --serving"
     )
+    parser.add_argument("--size", choices=("small", "large"), help="the tables of --accuracy")
     arguments = parser.parse_args()
     chosen = [name for name in SUITES if arguments.all or getattr(arguments, name)]
     if not chosen:
         parser.error("choose suites, or --all")
     against = arguments.against and str(arguments.against.resolve())
-    options = {"rounds": arguments.rounds, "against": against}
+    options = {"rounds": arguments.rounds, "against": against, "size": arguments.size}
     for name in chosen:
         run(name, arguments.output / name, arguments.only, options)
 

@@ -20,18 +20,19 @@ try:
 except ImportError:  # on Windows, where nothing limits the minutes
     resource = None
 
-SPLITS, MINUTES = 3, 3
+SPLITS = 3
+MINUTES = {"small": 3, "large": 30}  # of processor time, by the size of the table
 PROCESSES = 2  # at the same time, as only their processor time counts
-TOO_LONG = f"more than {MINUTES} minutes of processor time"
+TOO_LONG = "more than {} minutes of processor time"
 
 to_markdown, draw = standings.to_markdown, plots.tabular
 
 
-def jobs(rounds=SPLITS, against=None):
+def jobs(rounds=SPLITS, against=None, size="small"):
     """Each contestant on each table; the older version of the checkout `against` is one more."""
     found = [
         {"data": data, "estimator": name, "splits": rounds, "version": None, "checkout": None}
-        for data in tables.present()
+        for data in tables.present(size)
         for name in contestants.present()
     ]
     if against:
@@ -54,9 +55,14 @@ def measure(data, estimator, splits, version, checkout):
         for seed in range(splits):
             found = _in_fresh_process(data, estimator, seed, checkout, programs)
             rows.append({"task": tables.TABLES[data].task, "seed": seed} | found)
-            if found.get("error") == TOO_LONG:
+            if found.get("error") == TOO_LONG.format(minutes(data)):
                 break
     return rows
+
+
+def minutes(data):
+    """The minutes of processor time after which a process is ended."""
+    return MINUTES[tables.TABLES[data].size]
 
 
 def one_split(data, estimator, seed):
@@ -104,7 +110,11 @@ def _in_fresh_process(data, estimator, seed, checkout, programs):
         raise KeyboardInterrupt
     if found is None:
         is_slow = process.exitcode == -getattr(signal, "SIGXCPU", 0)
-        found = {"error": TOO_LONG if is_slow else f"the process ended with {process.exitcode}"}
+        found = {
+            "error": TOO_LONG.format(minutes(data))
+            if is_slow
+            else f"the process ended with {process.exitcode}"
+        }
     return found
 
 
@@ -113,7 +123,7 @@ def _send(sender, data, estimator, seed, checkout, programs):
     os.environ["SKDENSE_CACHE_DIR"] = programs
     use(checkout)
     if resource is not None:
-        resource.setrlimit(resource.RLIMIT_CPU, (60 * MINUTES, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_CPU, (60 * minutes(data), resource.RLIM_INFINITY))
     try:
         sender.send(one_split(data, estimator, seed))
     except Exception as error:  # whatever it is, the report tells it

