@@ -30,8 +30,7 @@ def test_a_network_comes_back_as_it_was_packed(example):
     layout, random_state = layout_of(padded_sizes), np.random.RandomState(0)
     parameters = drawn_parameters(layer_sizes, "logistic", random_state, "float64")
 
-    vector = np.empty(layout.n_parameters)
-    layout.pack_into(vector, parameters)
+    vector = layout.pack_parameters(parameters, np.empty(layout.n_parameters))
     unpacked = layout.unpack(vector, layout_of(layer_sizes))
 
     for ours, back in zip(parameters, unpacked, strict=True):

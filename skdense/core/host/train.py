@@ -238,17 +238,18 @@ class ProgramRun:
             validation_store = self.stores.of(network.validation, shape.validation, dtype)
         self.to_validate = validation_store, view(validation_rows)
 
-        def vector_of(parameters: Parameters | None) -> Tensor:
-            """The tensor of parameters; of zeros for [], and without entries for None."""
-            n_parameters = 0 if parameters is None else shape.layout.n_parameters
-            vector = aligned_zeros([n_parameters], dtype)
-            if parameters:
-                shape.layout.pack_into(vector, parameters)
-            return view(vector)
+        layout = shape.layout
 
-        slots = network.slots or [[]] * Chain(self.spec).n_slots
-        best = network.final_parameters if shape.n_blocks else None
-        return [*map(vector_of, (network.parameters, *slots, best))]
+        def zeros() -> NDArray:
+            return aligned_zeros([layout.n_parameters], dtype)
+
+        parameters = layout.pack_parameters(network.parameters, zeros())
+        slots = [layout.pack_slot(slot, zeros()) for slot in network.slots]
+        slots = slots or [zeros() for _ in range(Chain(self.spec).n_slots)]
+        best = aligned_zeros([0], dtype)
+        if shape.n_blocks:
+            best = layout.pack_parameters(network.final_parameters, zeros())
+        return [*map(view, (parameters, *slots, best))]
 
     def write_back(self) -> Snapshot:
         """Update the network to what it has become in the program; return how far that is.

@@ -75,13 +75,26 @@ class Layout:
         arrays = zip(np.split(vector, ends), self.in_order, strict=True)
         return [array.reshape(parameter.shape) for array, parameter in arrays]
 
-    def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
-        """Write parameters into the corners of the padded arrays in `vector`; fill the rest."""
-        by_layer = self.by_layer(self.views(vector))
-        for arrays, views, of in zip(parameters, by_layer, self.described, strict=True):
-            for array, padded, parameter in zip(arrays, views, of, strict=True):
-                padded[...] = parameter.fill
+    def pack_parameters(self, parameters: Parameters, vector: NDArray) -> NDArray:
+        """Write parameters into a vector, padded so that added units have no effect; return it."""
+        for padded, parameter in zip(self.views(vector), self.in_order, strict=True):
+            padded[...] = parameter.fill
+        return self._write(parameters, vector)
+
+    def pack_slot(self, slot: Parameters, vector: NDArray) -> NDArray:
+        """Write a slot of the optimizer into a vector, padded with 0; return it.
+
+        Padded parameters have no gradient, so 0 is what their moments and velocities stay at.
+        """
+        vector[...] = 0
+        return self._write(slot, vector)
+
+    def _write(self, arrays: Parameters, vector: NDArray) -> NDArray:
+        """Write arrays into the corners of the padded arrays in `vector`; return it."""
+        for layer, padded_layer in zip(arrays, self.by_layer(self.views(vector)), strict=True):
+            for array, padded in zip(layer, padded_layer, strict=True):
                 padded[tuple(map(slice, array.shape))] = array
+        return vector
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
