@@ -28,6 +28,7 @@ author = "The skdense developers"
 release = version = skdense.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
@@ -88,6 +89,16 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,  # seconds of the machine that built the site tell little
     "reset_modules": ("matplotlib",),
 }
+
+# Pictures of the pages' own examples, which pytest runs as doctests.
+plot_formats = ["svg"]
+plot_html_show_formats = plot_html_show_source_link = False
+plot_rcparams = {
+    "figure.figsize": (6.4, 3.2),
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "skdense",
+}
+plot_apply_rcparams = True
 
 html_title = "skdense"
 html_theme = "pydata_sphinx_theme"

@@ -358,6 +358,12 @@ def of_costs():
         "needed": costs["the part of it that the first fit imports"],
         "programs": costs["programs of 200 shapes, to 1000 x 40 and 64 units"],
         "memory_of_programs": costs["memory of these programs"] + " MB",
+        "training_worker": "{} MB of {} MB".format(
+            *(
+                costs[f"{kind} memory of one of 4 such workers, full folder"]
+                for kind in ("private", "resident")
+            )
+        ),
         "growth_memory": costs[LARGE_FIT + "LowLevelMLPClassifier"] + " times",
         "cores": "{} with networks of (2, 2), {} with (32,) and {} with (100,)".format(
             *cores
@@ -461,7 +467,13 @@ def write_tables(folder):
     serving = serving[~is_old & (serving["data"] != "weather")]
     rows = [["data", *headings], *serving[["data", *headings]].to_numpy().tolist()]
     sizes = tables("table_sizes")[0].reset_index()
-    columns = ["rows", "process, s", "log-loss", "HistGradientBoosting: log-loss"]
+    columns = [
+        "rows",
+        "process, s",
+        "memory, MB",
+        "log-loss",
+        "HistGradientBoosting: log-loss",
+    ]
     written = {
         "pruned": pruned,
         "serving": rows,

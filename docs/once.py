@@ -40,7 +40,7 @@ EXAMPLES = {
     "skdense.ensemble.CrossFitRegressor": "ensembles",
     "skdense.ensemble.BlendClassifier": "ensembles",
     "skdense.ensemble.BlendRegressor": "ensembles",
-    "skdense.search.PrunedSearchCV": "pruned_search",
+    "skdense.search.PrunedSearchCV": "many_fits",
     "skdense.inspection.contributions": "auto_examples/plot_b_understanding",
     "skdense.inspection.dead_unit_masks": "auto_examples/plot_8_loss_curves",
     "skdense.exceptions.CollapseWarning": "auto_examples/plot_two_clouds",
