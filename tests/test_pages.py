@@ -7,9 +7,15 @@ can be copied as it stands, and the Korean pages, whose code is that of the Engl
 import ast
 import doctest
 import inspect
+import json
 import re
+import runpy
+from io import BytesIO
 from pathlib import Path
 
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -17,6 +23,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
+from skdense import TabularClassifier
 from skdense.version import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -127,6 +134,34 @@ def test_a_page_of_restructuredtext_shows_python_in_doctests_only(page):
     text = page.read_text(encoding="utf-8")
     assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash", "text", "yaml"}
     assert not re.search(r"^(?!\s*\.\. ).*::$", text, re.MULTILINE), "a literal block is not run"
+
+
+def test_the_endpoint_answers_json_and_explains_bad_input(tmp_path, monkeypatch):
+    table = pd.DataFrame({"age": [20, 30, 40, 50] * 5, "colour": ["red", "blue"] * 10})
+    model = TabularClassifier(models=["linear"], cv=2).fit(table, table["colour"])
+    joblib.dump(model, tmp_path / "model.joblib")
+    monkeypatch.chdir(tmp_path)
+    app = runpy.run_path(ROOT / "docs" / "serve.py")["app"]
+
+    def request(body):
+        started = []
+        environ = {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        (answer,) = app(environ, lambda status, headers: started.append(status))
+        return started[0], json.loads(answer)
+
+    status, answer = request(table[:2].to_json(orient="records").encode())
+    assert status == "200 OK"
+    assert answer["classes"] == ["blue", "red"]
+    np.testing.assert_allclose(answer["probabilities"], model.predict_proba(table[:2]))
+    for body, message in {
+        b"[]": "JSON list",
+        b'{"age": 20, "colour": "red"}': "JSON list",
+        b"[{": "line 1",
+        b'[{"age": 20}]': "colour",
+    }.items():
+        status, answer = request(body)
+        assert status == "400 Bad Request"
+        assert message in answer["error"]
 
 
 def test_the_page_on_the_notebook_names_functions_that_there_are():
