@@ -391,16 +391,13 @@ def of_accuracy():
 def of_intervals():
     """How often intervals and sets of classes hold, and on which tables."""
     ours, cqr, _, sets = tables("intervals")
-    half = data()["half"]
-    used = [*ours.index[:-1], *sets.index[:-1]]
-    chosen = [name for name in used if half[name] == "to choose on"]
     of_sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)
     figures = {
         "n_intervals": len(ours) - 1,
-        "n_chosen": len(chosen) or "none",
         "lowest": percent(of_sets["coverage"].min()),
         "highest": percent(of_sets["coverage"].max()),
         "n_sets": len(of_sets),
+        "least": percent(of_sets["least of a class"].min()),
         "n_rare": (of_sets["least of a class"] < 0.5).sum(),
     }
     for name, means in {"": ours.loc["mean"], "cqr_": cqr.loc["mean"]}.items():
@@ -410,7 +407,7 @@ def of_intervals():
 
 
 def percent(share):
-    return f"{100 * float(share):.0f} %"
+    return f"{float(share):.0%}"
 
 
 def of_pruned():
