@@ -30,9 +30,16 @@ _FEW = 20
 """Of so many strings, pandas reads dates sooner than Python."""
 _MUCH_MORE = 0.1
 """The least growth of the share of one value that is told."""
-_WITH_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
+# Cells may have any length, and may come from strangers. So the time of each pattern is linear in the
+# length of the string: no two neighbouring parts that repeat match the same characters, and `search`
+# with a pattern that begins in many places gets strings of limited length.
+LONGEST_DATE = 100
+"""No longer string is read as a date or a duration. The parsers of pandas are not ours."""
+_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
 """How strings end that have a time and its offset from UTC."""
-NUMBER = re.compile(r"\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)\s*", re.I)
+NUMBER = re.compile(
+    r"\s*[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", re.I
+)
 """Strings that are numbers."""
 _CURRENCIES = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
 """Signs of currencies, and what means the same."""
@@ -41,11 +48,13 @@ _CODES_OF_CURRENCIES = (
     "THB TRY TWD USD ZAR"
 )
 _UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
-_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)(\.?[0-9].*?)\s*({_UNIT}|%)?\s*")
+_SEPARATORS = "'\u2019 \u00a0\u202f"
+"""What may separate thousands, but for the comma and the point."""
+_AMOUNT = re.compile(rf"([+-]?)({_UNIT})?\s*([+-]?)(\.?[0-9][0-9.,{_SEPARATORS}]*+)\s*({_UNIT}|%)?")
 """Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
 _DIGITS = {
     decimal: re.compile(
-        rf"(?:[1-9][0-9]{{0,2}}([{other}'\u2019 \u00a0\u202f])[0-9]{{3}}(?:\1[0-9]{{3}})*|[0-9]+)?"
+        rf"(?:[1-9][0-9]{{0,2}}([{other}{_SEPARATORS}])[0-9]{{3}}(?:\1[0-9]{{3}})*|[0-9]+)?"
         rf"(?:\{decimal}[0-9]*)?"
     )
     for decimal, other in ((".", ","), (",", "."))
@@ -97,14 +106,20 @@ def text_of(value: Any) -> str:
 
 def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
     """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit."""
-    found = _AMOUNT.fullmatch(text)
-    if found is None:
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
         return None
-    sign, before, other_sign, digits, after = found.groups("")
+    sign, before, other_sign, digits, after = match.groups("")
+    digits = digits.rstrip()
     if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
         return None
     number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
     return float(f"{sign or other_sign}{number}"), _CURRENCIES.get(before or after, before or after)
+
+
+def has_zone(text: str) -> bool:
+    """Whether a string ends with a time and its offset from UTC."""
+    return _ZONE.search(text[-LONGEST_DATE:]) is not None
 
 
 def texts_of(text: str) -> list[str]:
@@ -348,6 +363,7 @@ class Durations(Numbers):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")
 
     def _parsed(self, texts, tell):
+        texts = [text if text is not None and len(text) <= LONGEST_DATE else None for text in texts]
         return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
 
 
@@ -382,7 +398,7 @@ class Dates(Column):
         self.formats = [*formats]
         if not formats:
             _, self.zone = _in_utc(values)
-        elif any(map(_WITH_ZONE.search, values)):
+        elif any(map(has_zone, values)):
             self.zone = "UTC"
 
     def _read(self, values, tell):
@@ -390,7 +406,7 @@ class Dates(Column):
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        zone = "UTC" if any(_WITH_ZONE.search(text) for text in texts if text is not None) else None
+        zone = "UTC" if any(has_zone(text) for text in texts if text is not None) else None
         return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
 
     def _told_of_zone(self, dates, zone, tell):
@@ -447,7 +463,7 @@ def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
-    is_known = np.array([text is not None for text in texts], bool)
+    is_known = np.array([text is not None and len(text) <= LONGEST_DATE for text in texts], bool)
     ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
     for form, way in product(forms, ways):
         if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:

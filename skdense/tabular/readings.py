@@ -11,7 +11,16 @@ from itertools import compress
 import numpy as np
 import pandas as pd
 
-from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
+from skdense.tabular.kinds import (
+    LONGEST_DATE,
+    NUMBER,
+    Column,
+    Dates,
+    Levels,
+    Numbers,
+    amount_of,
+    dates_of,
+)
 
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
@@ -58,7 +67,7 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
 
 def _format_of(texts):
     """The format of dates that all strings have, or None."""
-    if not all(map(_MAY_BE_DATE.search, texts)):
+    if not all(len(text) <= LONGEST_DATE and _MAY_BE_DATE.search(text) for text in texts):
         return None
     try:
         from skrub import ToDatetime
