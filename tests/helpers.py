@@ -54,23 +54,20 @@ def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
 
 
-def pairwise_cover(factors, program_of, programs):
-    """Rows, chosen greedily, that show every two levels of different factors together.
+def covering_rows(factors, size=2, is_allowed=lambda row: True):
+    """Rows, chosen greedily, that show the levels of every two factors, or more, in all combinations.
 
-    `program_of(row)` is what of a row, in the order of the factors, chooses its compiled program. Only
-    these programs are used, which must have every two levels of the factors that choose a program.
+    Only rows that are allowed are used, which must have all of these combinations.
     """
-
-    def pairs(row):
-        return set(combinations(enumerate(row), 2))
-
-    rows = {row: pairs(row) for row in product(*factors.values())}
-    missing = set.union(*rows.values())
-    candidates = {row: its_pairs for row, its_pairs in rows.items() if program_of(row) in programs}
-    assert missing == set.union(*candidates.values())
+    combinations_in = {
+        row: set(combinations(enumerate(row), size)) for row in product(*factors.values())
+    }
+    missing = set.union(*combinations_in.values())
+    allowed = {row: shown for row, shown in combinations_in.items() if is_allowed(row)}
+    assert missing == set.union(*allowed.values())
     while missing:
-        row = max(candidates, key=lambda row: len(candidates[row] & missing))
-        missing -= candidates[row]
+        row = max(allowed, key=lambda row: len(allowed[row] & missing))
+        missing -= allowed[row]
         yield dict(zip(factors, row))
 
 
