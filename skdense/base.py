@@ -76,7 +76,7 @@ def is_network(model: Any, *methods: str) -> bool:
 
 
 _FORMAT = 1
-"""The version of what a saved state has: another number is one that this code could not load."""
+"""The version of the format of saved states. It rises with each change that older code cannot read."""
 
 
 class Saved(BaseEstimator):
@@ -86,10 +86,24 @@ class Saved(BaseEstimator):
         return {**super().__getstate__(), "_skdense_version": __version__, "_skdense_format": _FORMAT}
 
     def __setstate__(self, state):
-        """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
+        """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does.
+
+        Raises
+        ------
+        ValueError
+            If a later version of skdense saved it in a format that this one cannot read.
+        """
         state = dict(state)
-        state.pop("_skdense_format", None)  # 0.5.0 had none
-        version = state.pop("_skdense_version", "pre-0.5")  # ensembles had none
+        saved_format = state.pop("_skdense_format", _FORMAT)  # networks of 0.5.0 have none
+        if saved_format > _FORMAT:
+            saved_by = state["_skdense_version"]
+            raise ValueError(
+                f"this {type(self).__name__} was saved by skdense {saved_by} in the file format "
+                f"{saved_format}, and skdense {__version__} reads formats up to {_FORMAT}: install the "
+                f"version that saved it, `python -m pip install skdense=={saved_by}`, or a later one"
+            )
+        # Networks had no version before 0.5, and the parts of tables none before 0.7.
+        version = state.pop("_skdense_version", "0.6 or earlier")
         if version != __version__:
             warn_at_caller(
                 InconsistentVersionWarning(

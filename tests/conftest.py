@@ -71,8 +71,8 @@ SLOW = (
     "tests/test_machine_threads.py", "tests/test_many.py", "tests/test_notebook.py",
     "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py", "tests/test_persistence.py",
     "tests/test_probabilities.py", "tests/test_processes.py", "tests/test_regressor.py",
-    "tests/test_regularization.py", "tests/test_resumed.py", "tests/test_search", "tests/test_sparse.py",
-    "tests/test_tabular.py::test_every_check", "tests/test_threads.py", "tests/test_training.py",
+    "tests/test_regularization.py", "tests/test_resumed.py", "tests/test_search",
+    "tests/test_sparse.py", "tests/test_tabular.py::test_every_check", "tests/test_threads.py", "tests/test_training.py",
     "tests/test_validation_set.py", "tests/test_weights.py",
 )  # fmt: skip
 """Files, or tests, that compile many programs, start processes or fit ensembles: most of the time."""

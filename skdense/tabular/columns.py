@@ -12,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skdense import compat
+from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular import kinds, levels
@@ -33,7 +34,7 @@ _NO_EFFECT = (
 """Why a column of many levels is not used."""
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(TransformerMixin, Saved):
     """Write a table as an array of float32, in which a column has one meaning.
 
     Numbers, bools, durations, and numbers that are stored as strings are shifted by the median of their

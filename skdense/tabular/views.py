@@ -6,11 +6,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense import compat
+from skdense.base import Saved
 from skdense.fit.inputs import MatrixLike
 
 __all__ = ["TableScaler"]
@@ -28,7 +29,7 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 
 
 @dataclass(eq=False, repr=False)
-class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved, auto_wrap_output_keys=None):
     """Scale the columns of an encoded table as a model needs them.
 
     It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or

@@ -13,10 +13,11 @@ import pandas as pd
 import skops.io
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
 
 import skdense
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularRegressor
-from skdense.ensemble import BlendClassifier, CrossFitClassifier, CrossFitRegressor
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifier, TabularRegressor
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
 QUANTILES = {"quantiles": [0.05, 0.5, 0.95]}
@@ -42,12 +43,18 @@ def models():
         X[::30],
         [*PREDICTIONS, ("predict_set", {})],
     )
+    members = CrossFitClassifier(LogisticRegression(), cv=2, random_state=0)
+    yield "members.joblib", members.fit(X, names), X[::30], [*PREDICTIONS, ("predict_set", {})]
 
     X, y = (each[:200] for each in load_diabetes(return_X_y=True))
     network = LowLevelMLPRegressor(**SETTINGS)
     yield "regressor.skops", network.fit(X, y), X[::40], [("predict", {})]
     ensemble = CrossFitRegressor(network, cv=2, random_state=0, scale_y=True)
     yield "ensemble.joblib", ensemble.fit(X, y), X[::40], [("predict", {}), ("predict", QUANTILES)]
+
+    models = [("networks", ensemble), ("linear", CrossFitRegressor(Ridge(), cv=2, random_state=0))]
+    blend = BlendRegressor(models).fit(X, y)
+    yield "numbers.joblib", blend, X[::40], [("predict", {}), ("predict_interval", {})]
 
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"age": rng.integers(18, 90, 120).astype(float)})
@@ -58,8 +65,11 @@ def models():
     spent = table["age"] + 20 * (table["town"] == "Cork") + rng.normal(size=120, scale=5)
     table.loc[::10, "age"] = None
     network_params = {"hidden_layer_sizes": (8,), "max_iter": 20}
-    model = TabularRegressor(cv=2, network_params=network_params, random_state=0)
+    settings = {"cv": 2, "network_params": network_params, "random_state": 0}
+    model = TabularRegressor(**settings)
     yield "table.joblib", model.fit(table, spent), table[:6], [("predict", {}), ("predict", QUANTILES)]
+    model = TabularClassifier(**settings).fit(table, np.where(spent > 60, "much", "little"))
+    yield "classes.joblib", model, table[:6], [*PREDICTIONS, ("predict_set", {})]
 
 
 def main():
