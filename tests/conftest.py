@@ -66,14 +66,15 @@ LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.p
 SLOW = (
     *LONG, "docs/", "tests/test_blend.py", "tests/test_churn_table.py", "tests/test_compiling.py",
     "tests/test_conformance.py", "tests/test_continuing.py", "tests/test_contributions.py",
-    "tests/test_disk.py", "tests/test_ensemble", "tests/test_interrupts.py", "tests/test_intervals.py",
-    "tests/test_large.py", "tests/test_lbfgs.py", "tests/test_levels.py",
+    "tests/test_disk.py", "tests/test_ensemble", "tests/test_interrupts.py",
+    "tests/test_intervals.py", "tests/test_large.py", "tests/test_lbfgs.py", "tests/test_levels.py",
     "tests/test_machine_threads.py", "tests/test_many.py", "tests/test_notebook.py",
-    "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py", "tests/test_persistence.py",
-    "tests/test_probabilities.py", "tests/test_processes.py", "tests/test_regressor.py",
-    "tests/test_regularization.py", "tests/test_resumed.py", "tests/test_search",
-    "tests/test_sparse.py", "tests/test_tabular.py::test_every_check", "tests/test_threads.py", "tests/test_training.py",
-    "tests/test_validation_set.py", "tests/test_weights.py",
+    "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py",
+    "tests/test_persistence.py", "tests/test_probabilities.py", "tests/test_processes.py",
+    "tests/test_regressor.py", "tests/test_regularization.py", "tests/test_resumed.py",
+    "tests/test_search", "tests/test_sparse.py", "tests/test_tabular.py::test_every_check",
+    "tests/test_threads.py", "tests/test_training.py", "tests/test_validation_set.py",
+    "tests/test_weights.py",
 )  # fmt: skip
 """Files, or tests, that compile many programs, start processes or fit ensembles: most of the time."""
 

@@ -1,5 +1,7 @@
 """X in memory: if it is large it is used where it lies, but for its last rows, of few sizes."""
 
+from threading import Event, Thread
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -50,6 +52,29 @@ def test_partial_fit_of_large_chunks_of_nearby_sizes_is_one_program(chunk, compi
     assert compiles() == 1
     for ours, theirs in zip(model.coefs_, reference.coefs_, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_a_wide_network_is_the_same_in_all_bits_whatever_the_machine_does_meanwhile():
+    """The page "Stability" promises it for one number of threads, on which the sums may depend."""
+    X = np.random.default_rng(0).normal(size=(200, 40_000))
+    model = LowLevelMLPClassifier((8,), max_iter=2, random_state=0, tol=0)
+    stop = Event()
+
+    def disturb():
+        while not stop.is_set():
+            np.sort(X[:20], axis=1)
+
+    def coefs():
+        return model.fit(X, X[:, 0] > 0).coefs_[0]
+
+    alone, thread = coefs(), Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(3):
+            np.testing.assert_array_equal(coefs(), alone)
+    finally:
+        stop.set()
+        thread.join()
 
 
 def zeros(n_rows, n_features):
