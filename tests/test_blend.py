@@ -7,11 +7,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import huber
+from scipy.optimize import OptimizeResult, linprog
+from scipy.special import expit, huber, xlogy
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -564,3 +567,187 @@ class NeedsFour(GaussianNB):
         if len(np.unique(y)) < 4:
             raise ValueError("y must have four classes")
         return super().fit(X, y)
+
+
+# --- weights against other solvers -------------------------------------------------------------------
+
+
+class Column(RegressorMixin, BaseEstimator):
+    """Predicts a column of X, and so has the same predictions out of fold."""
+
+    def __init__(self, column=0):
+        self.column = column
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return X[:, self.column]
+
+
+class ColumnClassifier(ClassifierMixin, Column):
+    """Its probability of the second class is a column of X."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        return np.column_stack([1 - X[:, self.column], X[:, self.column]])
+
+
+def blend_of_columns(predictions, y, loss="squared_error", prior_samples=0.0, sample_weight=None):
+    """The weights of a blend of models that predict columns, and the blend."""
+    cross_fit, column = CrossFitRegressor, Column()
+    blend = BlendRegressor([], loss=loss, quantile=0.8, prior_samples=prior_samples)
+    if loss == "log_loss":
+        cross_fit, column = CrossFitClassifier, ColumnClassifier()
+        blend = BlendClassifier([], prior_samples=prior_samples)
+    blend.estimators = [
+        (f"column {i}", cross_fit(clone(column).set_params(column=i), cv=KFold(2)))
+        for i in range(predictions.shape[1])
+    ]
+    blend.fit(predictions, y, sample_weight=sample_weight)
+    return blend.weights_, blend
+
+
+def drawn_models(loss, n_samples, scales, seed):
+    """A target, and predictions whose errors have a part in common and deviate by these scales."""
+    rng = np.random.default_rng(seed)
+    y, scales = rng.normal(size=n_samples), np.array(scales)
+    shared, own = rng.normal(size=(n_samples, 1)), rng.normal(size=(n_samples, len(scales)))
+    predictions = y[:, None] + scales * (0.6 * shared + 0.8 * own)
+    if loss == "poisson":
+        return rng.poisson(np.exp(y / 2)), np.exp(np.clip(predictions / 2, -8, 8))
+    if loss == "log_loss":
+        return (y > 0).astype(int), expit(np.clip(3 * predictions, -30, 30))
+    return y, predictions
+
+
+FORMULAS = {
+    "squared_error": (lambda y, p: (y - p) ** 2, lambda y, p: 2 * (p - y)),
+    "poisson": (lambda y, p: 2 * (xlogy(y, y / p) - y + p), lambda y, p: 2 * (1 - y / p)),
+    "absolute_error": (lambda y, p: np.abs(y - p), None),
+    "quantile": (lambda y, p: np.maximum(0.8 * (y - p), 0.2 * (p - y)), None),
+    "huber": (
+        lambda y, p: huber(y.std(), y - p) / y.var(),
+        lambda y, p: np.clip(p - y, -y.std(), y.std()) / y.var(),
+    ),
+    "log_loss": (
+        lambda y, p: -np.log(np.where(y == 1, p, 1 - p)),
+        lambda y, p: 1 / np.where(y == 1, -p, 1 - p),
+    ),
+}
+"""The losses of predictions and their derivatives."""
+
+
+def lowest_loss(loss, predictions, y, prior_samples):
+    """The lowest value of the objective, by other methods than ours, and the objective."""
+    n_samples, n_models = predictions.shape
+    formula, derivative = FORMULAS[loss]
+    single = [formula(y, column).mean() for column in predictions.T]
+    unit, prior = 1.0 if loss == "log_loss" else min(single), prior_samples / n_samples
+
+    def objective(weights):
+        distance = np.sum((weights - 1 / n_models) ** 2)
+        return formula(y, predictions @ weights).mean() / unit + prior * distance
+
+    if derivative is None:  # a linear program of the weights and of the absolute errors
+        above, below = (0.8, 0.2) if loss == "quantile" else (1, 1)
+        costs = np.repeat([0, above / n_samples, below / n_samples], [n_models, n_samples, n_samples])
+        errors = np.hstack([predictions, np.eye(n_samples), -np.eye(n_samples)])
+        sums_to_one = np.repeat([1.0, 0.0], [n_models, 2 * n_samples])
+        found = linprog(costs, A_eq=np.vstack([errors, sums_to_one]), b_eq=[*y, 1])
+        assert found.success
+        return found.fun / unit, objective
+    # Exponentiated gradient, with a step that gets shorter when it overshoots.
+    weights, step = np.full(n_models, 1 / n_models), 1.0
+    value = objective(weights)
+    for _ in range(1500):
+        slopes = derivative(y, predictions @ weights) / n_samples / unit
+        gradient = slopes @ predictions + 2 * prior * (weights - 1 / n_models)
+        trial = weights * np.exp(np.maximum(step * (gradient.min() - gradient), -50))
+        trial /= trial.sum()
+        if (trial_value := objective(trial)) < value:
+            weights, value, step = trial, trial_value, step * 1.3
+        else:
+            step /= 2
+    return value, objective
+
+
+@pytest.mark.parametrize("prior_samples", [0, 3])
+@pytest.mark.parametrize(
+    "loss", ["log_loss", "squared_error", "poisson", "huber", "absolute_error", "quantile"]
+)
+def test_no_other_solver_finds_better_weights(loss, prior_samples):
+    if loss in ("absolute_error", "quantile"):
+        prior_samples = 0  # with a prior it would be no linear program
+    for seed, scales in enumerate([(1, 0.8), (0.5, 0.6, 3), (1, 30, 1.1, 0.9), (0.3, 0.31, 90)]):
+        y, predictions = drawn_models(loss, 200, scales, seed)
+        weights, _ = blend_of_columns(predictions, y, loss, prior_samples)
+        if loss == "log_loss":  # a blend sees what its models are out of fold, at their temperatures
+            models = [
+                CrossFitClassifier(ColumnClassifier(i), cv=KFold(2)).fit(predictions, y)
+                for i in range(len(scales))
+            ]
+            predictions = np.column_stack([model.oof_proba_[:, 1] for model in models])
+        lowest, objective = lowest_loss(loss, predictions, y, prior_samples)
+        single = min(objective(vertex) for vertex in np.eye(len(scales)))
+        assert objective(weights) < lowest + 1e-6 * max(1, single)
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    loss=st.sampled_from(["squared_error", "absolute_error", "quantile", "huber"]),
+    scales=st.lists(st.floats(0.3, 3), min_size=2, max_size=3),
+    place=st.integers(0, 2),
+    size=st.floats(1, 1e6),
+    shares=st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    prior_samples=st.sampled_from([0, 3, 30]),
+    seed=st.integers(0, 2**16),
+)
+def test_a_bad_model_changes_no_other_weight(loss, scales, place, size, shares, prior_samples, seed):
+    y, predictions = drawn_models(loss, 500, scales, seed)
+    # Its errors are any sum of those of the other models and of noise.
+    parts = np.column_stack(
+        [predictions - y[:, None], np.random.default_rng(seed + 1).normal(size=500)]
+    )
+    bad = parts[:, : len(shares)] @ shares[: parts.shape[1]] + 0.1 * parts[:, -1]
+    metric = mean_squared_error if loss == "squared_error" else mean_absolute_error
+    best = min(metric(y, column) for column in predictions.T)
+    factor = 1.5e5 * best * size / metric(np.zeros(500), bad)
+    bad = y + bad * (np.sqrt(factor) if loss == "squared_error" else factor)
+    with_bad = np.insert(predictions, min(place, len(scales)), bad, axis=1)
+    weights, _ = blend_of_columns(predictions, y, loss, prior_samples)
+    weights_beside_bad, blend = blend_of_columns(with_bad, y, loss, prior_samples)
+    single = blend.summary().oof_loss.iloc[:-1]
+    assert single.iloc[min(place, len(scales))] >= 1e4 * single.min()
+    others = np.delete(weights_beside_bad, min(place, len(scales)))
+    assert_allclose(others, weights, atol=0.01)
+
+
+def test_a_model_that_predicts_nearly_the_same_as_a_bad_one_is_still_weighed():
+    y, predictions = drawn_models("squared_error", 500, (0.5, 0.6, 1e5), 0)
+    weights, _ = blend_of_columns(predictions, y, prior_samples=3)
+    alone, _ = blend_of_columns(predictions[:, :2], y, prior_samples=3)
+    assert_allclose(weights, [*alone, 0], atol=1e-6)
+
+
+def test_if_no_solver_succeeds_the_best_single_model_has_all_weight(monkeypatch):
+    y, predictions = drawn_models("squared_error", 100, (1, 0.5, 0.6), 0)
+    failed = OptimizeResult(x=np.array([1.0, 0.0, 0.0]), success=False, fun=0.0)
+    for name in ("minimize", "linprog"):
+        monkeypatch.setattr(f"skdense.ensemble.calibration.{name}", lambda *_, **__: failed)
+    weights, _ = blend_of_columns(predictions, y)
+    assert_array_equal(weights, [0, 1, 0])
+
+
+def test_the_units_of_several_outputs_do_not_change_the_weights():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = np.column_stack([X[:, 0] + rng.normal(size=200), np.sin(3 * X[:, 1]), np.full(200, 7.0)])
+    models = [("linear", RIDGE), ("near", NEIGHBOURS)]
+    weights = [BlendRegressor(models).fit(X, y * units).weights_ for units in (1, [1e3, 1e-2, 1])]
+    weights.append(BlendRegressor(models).fit(X, y[:, :2]).weights_)  # a constant column does not count
+    assert_allclose(weights, [weights[0]] * 3, atol=1e-4)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
@@ -217,6 +218,31 @@ def _clones(models):
     return clones
 
 
+def _are_constant(ensembles):
+    """Which ensembles predict the same for all samples."""
+    dummies = DummyClassifier, DummyRegressor
+    return np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
+
+
+def _units_of_losses(single, constant, varies):
+    """The unit of the losses of each output: the loss of the single model that predicts it best.
+
+    It is at least a millionth of a constant's loss. Outputs that do not vary count only if none does.
+
+    Parameters
+    ----------
+    single : ndarray of shape (n_models, n_outputs)
+        The losses of the models.
+    constant : ndarray of shape (n_outputs,)
+        The losses of the best constant.
+    varies : ndarray of bool, of shape (n_outputs,)
+        Whether an output has more than one value.
+    """
+    units = np.maximum(single.min(axis=0), 1e-6 * constant)
+    units = np.where(units > 0, units, 1.0)
+    return np.where(varies | ~varies.any(), units, np.inf)
+
+
 def _is_fitted_in_parts(model):
     """Whether what stands before the final step can be fitted without it: no class overrides `fit`."""
     fits = Pipeline.fit, BaseOutOfFold.fit  # tools may replace them
@@ -346,8 +372,18 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         weights, own_weights = samples.weights[held_out], samples.own_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
+        # Below this, `as_logs` is constant, and the loss would not be convex.
+        likelihoods = np.maximum(likelihoods, np.finfo(float).eps)[:, :, None]
+        n_rows = calibration.effective_rows(weights)
         self.weights_ = calibration.best_weights(
-            lambda w: -calibration.as_logs(w @ likelihoods), ensembles, weights, self.prior_samples
+            likelihoods,
+            lambda mixed: -np.log(mixed),
+            lambda mixed: -1 / mixed,
+            is_smooth=True,
+            value_weights=weights[:, None] / weights.sum(),
+            n_rows=n_rows,
+            is_constant=_are_constant(ensembles),
+            prior=self.prior_samples / n_rows,
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
@@ -474,7 +510,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _learn_weights(self, ensembles, predictions, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]
         loss, number = calibration.loss_named(calibration.loss_params(self))
-        if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
+        with np.errstate(over="ignore"):  # of predictions that are far off
+            losses = loss.elementwise(y, predictions[:, held_out], *number)
+        if loss.output == "exp" and not np.isfinite(losses).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
                 f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(predictions):.3g} "
@@ -482,25 +520,38 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
-        scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, row_weights)[1]
-        columns = ((y - center) / scale).reshape(len(y), -1).T
-        predicted = ((predictions[:, held_out] - center) / scale).reshape(len(predictions), len(y), -1)
-        predicted = predicted.transpose(2, 0, 1)
+        mean, deviation = calibration.mean_and_deviation(y, row_weights)
+        scale = 1.0 if loss.is_homogeneous else deviation
+        columns = ((y - center) / scale).reshape(len(y), -1)  # (n_samples, n_outputs)
+        predicted = ((predictions[:, held_out] - center) / scale).reshape(-1, *columns.shape)
+        constant = np.broadcast_to((mean - center) / scale, columns.shape[1:])
 
-        def losses_of(weights):  # (n_outputs, n_samples)
-            return loss.elementwise(columns, weights @ predicted, *number)
+        def mean_losses(mixed):  # (n_outputs,)
+            with np.errstate(over="ignore"):
+                return np.average(
+                    loss.elementwise(columns, mixed, *number), axis=0, weights=row_weights
+                )
 
-        of_equal = losses_of(np.full(len(predictions), 1 / len(predictions)))
-        mean = np.average(of_equal, axis=1, weights=row_weights)
-        unit = np.maximum(mean, np.finfo(float).tiny)  # so the outputs' units do not matter
+        single = np.array([mean_losses(output) for output in predicted])
+        units = _units_of_losses(single, mean_losses(constant), np.ptp(columns, axis=0) > 0)
+        lowest = np.mean(single / units, axis=1).min()
+        value_weights = (row_weights / row_weights.sum())[:, None] / units / columns.shape[1]
+        n_rows = calibration.effective_rows(row_weights)
         self.weights_ = calibration.best_weights(
-            lambda w: np.mean(losses_of(w).T / unit, axis=1), ensembles, row_weights, self.prior_samples
+            predicted,
+            lambda mixed: loss.elementwise(columns, mixed, *number),
+            lambda mixed: loss.slope(columns, mixed, *number),
+            is_smooth=loss.is_smooth,
+            value_weights=value_weights / (lowest if lowest > 0 else 1),
+            n_rows=n_rows,
+            is_constant=_are_constant(ensembles),
+            prior=self.prior_samples / n_rows,
         )
         used = [(weight, final_step(model)) for weight, model in self._weighted()]
         self.oof_prediction_ = sum(weight * each.oof_prediction_ for weight, each in used)
         self._lowest = min(each._lowest for _, each in used)
         alone_and_together = [*np.eye(len(ensembles)), self.weights_]
         for each, weights in zip([*ensembles, self], alone_and_together, strict=True):
-            losses = losses_of(weights).mean(axis=0)  # in the units of y, and by the blend's loss
-            each.oof_loss_ = float(np.average(losses, weights=row_weights))
+            mixed = np.tensordot(weights, predicted, axes=1)
+            each.oof_loss_ = float(mean_losses(mixed).mean())  # in the units of y, by the blend's loss
             each.oof_score_ = r2_score(y, each.oof_prediction_[held_out], sample_weight=row_weights)

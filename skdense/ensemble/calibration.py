@@ -5,9 +5,8 @@ Beside these stand what weights of samples count, and the scale of y in which re
 """
 
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import linprog, minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 from sklearn.utils import gen_batches
 
@@ -101,48 +100,150 @@ def learn_temperature(log_probabilities, class_numbers, row_weights, model_weigh
 # --- the weights of a blend --------------------------------------------------------------------------
 
 _LEAST_WEIGHT = 0.001
-"""A model of less weight than this is left out."""
+"""A model of less weight is left out, unless the objective would rise by more than `_PRECISION`."""
+_PRECISION = 1e-7
+"""How close the objective is to its lowest value, as a share of that of the best single model."""
+_FAR_OFF = 1e4
+"""A model is left out if its loss is this many times the best one's: it would only add noise."""
 _SURE = 3
 """By how many standard errors others must be better than constant models, which have no weight then."""
 
 
-def best_weights(losses_of, ensembles, row_weights, prior_samples):
-    """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
+def best_weights(outputs, loss, slope, is_smooth, value_weights, n_rows, is_constant, prior):
+    """The weights of models with the lowest mean loss, none of them negative and their sum 1.
 
-    `losses_of` gives the loss of each sample for weights of the models. The mean loss grows by the
-    squared distance to a prior, times the share that `prior_samples` samples have. By the prior weights
-    are equal, but constant models, if they are in, have half of them.
+    The mean loss grows by `prior` times the squared distance to prior weights. These are equal, but
+    constant models have half of them. Constant models have no weight if the others are clearly better.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_models, n_samples, n_outputs)
+        What the models predict, out of fold.
+    loss, slope : callable
+        The loss of each number in an array `(n_samples, n_outputs)`, convex, and its derivative.
+    is_smooth : bool
+        Whether the derivative is continuous.
+    value_weights : ndarray of shape (n_samples, n_outputs)
+        The weights of the losses in their mean.
+    n_rows : float
+        How many samples of equal weight these weights are worth.
+    is_constant : ndarray of bool, of shape (n_models,)
+        Whether a model predicts the same for all samples.
+    prior : float
+        The weight of the prior, compared with the mean loss.
+
+    Returns
+    -------
+    model_weights : ndarray of shape (n_models,)
+        The weights.
     """
-    n_samples = effective_rows(row_weights)
-    dummies = DummyClassifier, DummyRegressor
-    is_constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
+    with np.errstate(over="ignore"):  # of predictions that are far off
+        single = np.array([np.sum(value_weights * loss(output)) for output in outputs])
+    lowest = single.min()
+    is_near = (single < _FAR_OFF * lowest) | (single == lowest)
 
-    def shares(chosen):
-        return chosen / chosen.sum()
+    def best_near(prior_weights):
+        chosen = np.flatnonzero(prior_weights)
+        chosen_outputs, center = outputs[chosen], prior_weights[chosen]
 
-    def best_near(prior):
         def objective(model_weights):
-            penalty = prior_samples / n_samples * np.sum((model_weights - prior) ** 2)
-            return np.average(losses_of(model_weights), weights=row_weights) + penalty
+            mixed = np.tensordot(model_weights, chosen_outputs, axes=1)
+            distances = model_weights - center
+            value = np.sum(value_weights * loss(mixed)) + prior * distances @ distances
+            gradient = np.tensordot(chosen_outputs, value_weights * slope(mixed), axes=2)
+            return value, gradient + 2 * prior * distances
 
-        best = minimize(
-            objective,
-            prior,
-            method="SLSQP",
-            bounds=[(0, float(share > 0)) for share in prior],
-            constraints={"type": "eq", "fun": lambda model_weights: model_weights.sum() - 1},
-            options={"ftol": 1e-9},
-        ).x
-        return shares(np.where(best < _LEAST_WEIGHT, 0, best))
+        best_single = np.eye(len(chosen))[single[chosen].argmin()]
+        model_weights = np.zeros(len(outputs))
+        model_weights[chosen] = _lowest_on_simplex(objective, best_single, is_smooth)
+        return model_weights
 
-    if is_constant.all() or not is_constant.any():
-        return best_near(shares(np.ones(len(ensembles))))
-    constant, others = shares(is_constant), shares(~is_constant)
-    model_weights = best_near(others)
-    gains = losses_of(constant) - losses_of(model_weights)
-    gain = np.average(gains, weights=row_weights)
-    error = np.sqrt(np.average((gains - gain) ** 2, weights=row_weights) / n_samples)
-    return model_weights if gain > _SURE * error else best_near((constant + others) / 2)
+    def shares(is_chosen):
+        return is_chosen / is_chosen.sum()
+
+    constant, others = is_near & is_constant, is_near & ~is_constant
+    if not constant.any() or not others.any():
+        return best_near(shares(is_near))
+    model_weights = best_near(shares(others))
+
+    def losses_of_samples(weights):
+        return np.sum(value_weights * loss(np.tensordot(weights, outputs, axes=1)), axis=1)
+
+    # Each term is the gain of a sample, times the sample's share of all weights.
+    terms = losses_of_samples(shares(constant)) - losses_of_samples(model_weights)
+    sample_shares = value_weights.sum(axis=1) / value_weights.sum()
+    gain = terms.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviations = np.where(sample_shares > 0, terms / sample_shares - gain, 0)
+    error = np.sqrt(sample_shares @ deviations**2 / n_rows)
+    return model_weights if gain > _SURE * error else best_near((shares(constant) + shares(others)) / 2)
+
+
+def _lowest_on_simplex(objective, vertex, is_smooth):
+    """The weights at the lowest value of a convex function that returns its value and gradient.
+
+    The search begins at a vertex, whose value is the unit, and returns it if no method succeeds.
+    """
+    unit = objective(vertex)[0]
+    if len(vertex) == 1 or unit == 0:
+        return vertex
+
+    def scaled(weights):
+        value, gradient = objective(weights)
+        return value / unit, gradient / unit
+
+    found = minimize(
+        scaled,
+        vertex,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * len(vertex),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-10},
+    )
+    weights = np.clip(found.x, 0, 1)
+    weights /= weights.sum()
+    if not (found.success and is_smooth):  # a kink may end the search early
+        begin = weights if scaled(weights)[0] < 1 else vertex
+        weights, success = _lowest_by_cutting_planes(scaled, begin)
+        if not success:
+            return vertex
+    rounded = np.where(weights < _LEAST_WEIGHT, 0, weights)
+    rounded /= rounded.sum()
+    return rounded if scaled(rounded)[0] <= scaled(weights)[0] + _PRECISION else weights
+
+
+def _lowest_by_cutting_planes(objective, weights):
+    """Minimize a convex function on the simplex by cutting planes (Kelley, 1960); return the success.
+
+    All tangents are lower bounds. The next point is between the best one and the minimum of the bounds,
+    which ends the search when it is close to the best value.
+    """
+    n_weights, best_value, best, tangents, offsets = len(weights), np.inf, weights, [], []
+    for _ in range(_MOST_CUTS):
+        value, gradient = objective(weights)
+        if value < best_value:
+            best_value, best = value, weights
+        tangents.append([*gradient, -1])
+        offsets.append(gradient @ weights - value)
+        bound = linprog(
+            [0] * n_weights + [1],
+            tangents,
+            offsets,
+            [[1] * n_weights + [0]],
+            [1],
+            [(0, 1)] * n_weights + [(None, None)],
+        )
+        if not bound.success:
+            return best, False
+        if best_value - bound.fun <= _PRECISION:
+            return best, True
+        weights = 0.7 * best + 0.3 * bound.x[:-1]
+    return best, False
+
+
+_MOST_CUTS = 500
+"""The most tangents; blends of six models take about 50."""
 
 
 # --- the scale of y -----------------------------------------------------------------------------------

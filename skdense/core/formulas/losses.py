@@ -68,6 +68,10 @@ class Loss(NamedTuple):
     elementwise : callable or None
         `elementwise(targets, predictions)` are the losses of single numbers, as arrays, by which a
         blend of regressors chooses its weights; its mean is the metric of scikit-learn.
+    slope : callable or None
+        `slope(targets, predictions)` are the derivatives of `elementwise` by the predictions.
+    is_smooth : bool
+        Whether `slope` is continuous.
     is_homogeneous : bool
         Whether y in another unit only multiplies `elementwise` by a constant.
     averages : bool
@@ -83,6 +87,8 @@ class Loss(NamedTuple):
     number_name: str | None = None
     lowest_target: float = -np.inf
     elementwise: Callable | None = None
+    slope: Callable | None = None
+    is_smooth: bool = True
     is_homogeneous: bool = False
     averages: bool = False
 
@@ -254,6 +260,10 @@ def _pinballs(targets: NDArray, predictions: NDArray, quantile: float) -> NDArra
     return np.maximum(quantile * (targets - predictions), (quantile - 1) * (targets - predictions))
 
 
+def _pinball_slopes(targets: NDArray, predictions: NDArray, quantile: float) -> NDArray:
+    return np.where(targets > predictions, -quantile, 1 - quantile)
+
+
 def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDArray:
     """Where the weighted mean of the loss's slopes, the errors clipped at `delta`, is zero."""
 
@@ -319,22 +329,26 @@ LOSSES = {
         "squared_error": _regression(
             _half_squared_error, lambda y, predicted: (y - predicted) ** 2, _mean, 0.5, averages=True,
             metric=_r2(lambda logits: logits), is_homogeneous=True,
+            slope=lambda y, predicted: 2 * (predicted - y),
         ),
         "poisson": _regression(
             _half_poisson_deviance, lambda y, predicted: 2 * (rel_entr(y, predicted) - y + predicted),
             _mean, 0.5, metric=_r2(lambda logits: tf.exp(logits)), output="exp", lowest_target=0,
-            is_homogeneous=True,
+            is_homogeneous=True, slope=lambda y, predicted: 2 * (1 - y / predicted),
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": _regression(
-            _absolute_error, lambda y, predicted: np.abs(y - predicted), _quantile, is_homogeneous=True
+            _absolute_error, lambda y, predicted: np.abs(y - predicted), _quantile, is_homogeneous=True,
+            slope=lambda y, predicted: np.sign(predicted - y), is_smooth=False,
         ),
         "quantile": _regression(
-            _pinball, _pinballs, _quantile, number_name="quantile", is_homogeneous=True
+            _pinball, _pinballs, _quantile, number_name="quantile", is_homogeneous=True,
+            slope=_pinball_slopes, is_smooth=False,
         ),
         "huber": _regression(
             _huber, lambda y, predicted, delta: huber(delta, y - predicted), _huber_mean,
             number_name="delta",
+            slope=lambda y, predicted, delta: np.clip(predicted - y, -delta, delta),
         ),
     },
 }  # fmt: skip
