@@ -1,5 +1,8 @@
 """Models of tables, ensembles and networks as ONNX models, which predict what these predict here."""
 
+import sys
+from collections import defaultdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,8 +39,10 @@ _TYPES = {
 """The type of the input for a column of each kind."""
 _WHITE_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
 """What else is missing, as a pattern of ONNX: strings that are empty or only of white space."""
-_WORD = r"(?is)(.*[^\pL\pN])?{}([^\pL\pN].*)?"
+_WORD = r"(?s)(.*[^\pL\pN])?{}([^\pL\pN].*)?"
 """The pattern of strings that have a word."""
+_INFINITE = 1e300
+"""The absolute value that LightGBM's `dump_model` writes for an infinite threshold."""
 _OF_OBJECTIVES = {
     **dict.fromkeys(("regression", "regression_l1", "huber", "quantile"), "identity"),
     **dict.fromkeys(("poisson", "gamma", "tweedie"), "exp"),
@@ -191,24 +196,27 @@ class _Graph:
     def __init__(self, onnx):
         self.helper, self.tensor_of = onnx.helper, onnx.numpy_helper.from_array
         self.proto = onnx.GraphProto(name="skdense")
+        self.prefix = "skdense "  # of the names of results and constants, and of no input
 
     def __call__(self, operation, *inputs, **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        result = f"skdense result {len(self.proto.node)}"
+        result = f"{self.prefix}result {len(self.proto.node)}"
         self.proto.node.append(self.helper.make_node(operation, names, [result], **attributes))
         return result
 
     def constant(self, array):
         """Add a constant."""
-        array, name = np.asarray(array), f"skdense constant {len(self.proto.initializer)}"
+        array, name = np.asarray(array), f"{self.prefix}constant {len(self.proto.initializer)}"
         if array.dtype.kind not in "biuf":
             array = array.astype(str).astype(object)
         self.proto.initializer.append(self.tensor_of(array, name))
         return name
 
     def input(self, name, kind, width):
-        """Add an input of so many columns."""
+        """Add an input of so many columns. All inputs are added before anything else."""
+        while name.startswith(self.prefix):
+            self.prefix += "_"
         self.proto.input.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
         return name
 
@@ -271,15 +279,38 @@ def _levels(graph, column, strings):
     level = graph("Min", row, np.int64(n_levels))
     blocks = [graph("Gather", np.eye(n_levels + 1, dtype=np.float32), level, axis=0)]
     if column.words:
-        # (?i) reads letters as `words_of`, but for this one and some of old scripts, as the long s.
-        words = [word.replace("i", "[iİ]") for word in column.words]
-        found = [graph("RegexFullMatch", strings, pattern=_WORD.format(word)) for word in words]
-        blocks.append(graph("Cast", graph("And", graph("Concat", *found, axis=1), is_there), to=_FLOAT))
+        has_word = [
+            graph("RegexFullMatch", strings, pattern=_WORD.format(_any_case(word)))
+            for word in column.words
+        ]
+        has_word = graph("And", graph("Concat", *has_word, axis=1), is_there)
+        blocks.append(graph("Cast", has_word, to=_FLOAT))
     if column.numbers:
         of_others = column.encode((np.array([0]), [""]))[0, -2:]
         numbers = [*(column.numbers.get(level, of_others) for level in known), of_others]
         blocks.append(graph("Gather", np.array(numbers, np.float32), row, axis=0))
     return graph("Concat", *blocks, axis=1)
+
+
+def _any_case(word):
+    """The pattern of a word in lower case, and in all other cases that `words_of` reads as this one.
+
+    The flag (?i) takes more letters for equal: the micro sign and the Greek mu, the long s and the s.
+    """
+    return "".join(f"[{letter}{_other_cases().get(letter, '')}]" for letter in word)
+
+
+@cache
+def _other_cases():
+    """The characters that `words_of` reads as a letter, by this letter in lower case."""
+    from skdense.tabular.levels import words_of
+
+    letters = defaultdict(str)
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if character.lower() != character or character == "ς":
+            for letter in words_of(character):
+                letters[letter] += character
+    return letters
 
 
 # --- steps, which give numbers in float32 -------------------------------------------------------------
@@ -410,6 +441,8 @@ def _boosted(graph, model, X):
             leaves.append((target, node["leaf_value"]))
             return len(leaves) - 1, True
         number, threshold = len(nodes), node["threshold"]
+        if abs(threshold) >= _INFINITE:
+            threshold = np.copysign(np.inf, threshold)
         # In a column that had no missing values in `fit`, NaN is 0.
         nan_is_left = node["default_left"] if missing == "NaN" else 0 <= threshold
         nodes.append([threshold, node["split_feature"], nan_is_left])

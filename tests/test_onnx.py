@@ -198,6 +198,62 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
         assert_allclose(predicted[:, 0], model.predict(rows), rtol=1e-5, atol=1e-6)
 
 
+SIMILAR_LETTERS = "aA sSſ kKK µμΜ σςΣ ßẞ iIİı éÉ åÅÅ ǆǅǄ 日 1 .".split()  # noqa: RUF001
+"""Letters that some pattern or some rule of Unicode takes for equal."""
+LEVELS = st.text("".join(SIMILAR_LETTERS) + " -", max_size=4)
+LEVELS |= st.sampled_from(["1", "1.0", "NA", "?", "\u2003"]) | st.none()
+NUMBERS = st.sampled_from([-np.inf, 1e39, -1e300, 3e38, -0.0, 1e-30]) | st.floats(-1e6, 1e6, width=32)
+
+
+def with_similar_letters(rng, text):
+    """A text in which each letter is replaced by one that is similar."""
+    similar = {letter: list(group) for group in SIMILAR_LETTERS for letter in group}
+    return "".join(rng.choice(similar.get(letter, [letter])) for letter in text)
+
+
+@st.composite
+def messy_tables(draw):
+    """A table to fit to, a y, and a table with other values in the same columns."""
+    rng, n_rows = np.random.default_rng(draw(st.integers(0, 2**32 - 1))), 60
+    names = st.text("éµſ_", max_size=3) | st.sampled_from(["label", "variable", "skdense result 1"])
+    X, new, y = {}, {}, rng.normal(scale=0.1, size=n_rows)
+    for i, name in enumerate(draw(st.lists(names, min_size=2, max_size=3, unique=True))):
+        kind = draw(st.sampled_from(["strings", "categories", "texts"])) if i else "numbers"
+        values, first = (LEVELS, ["µF s", "nF"]) if i else (NUMBERS, [np.nan, np.inf, 1.0])
+        known = [*first, *draw(st.lists(values, max_size=3))]
+        other = [*known, *draw(st.lists(values, min_size=1, max_size=3))]
+        effects = rng.normal(scale=3, size=len(known))
+        if kind == "texts":  # which all differ
+            known = [f"{known[i % len(known)]} {i}" for i in range(n_rows)]
+            other = [with_similar_letters(rng, text) for text in known]
+            effects = np.resize(effects, n_rows)
+        dtype = object if i else float
+        cells = rng.permutation(n_rows) % len(known)
+        X[name] = np.array(known, dtype)[cells]
+        new[name] = rng.choice(np.array(other, dtype), n_rows)
+        if kind == "categories":
+            X[name], new[name] = pd.Categorical(X[name]), pd.Categorical(new[name])
+        y += effects[cells]
+    return pd.DataFrame(X), y, pd.DataFrame(new)
+
+
+@given(messy_tables())
+@settings(max_examples=20)
+@pytest.mark.filterwarnings("ignore")
+def test_messy_tables_are_the_same_in_onnx(tables):
+    X, y, new = tables
+    trees = TREES | {"min_child_samples": 3}
+    regressor = TabularRegressor(
+        models=[("trees", LGBMRegressor(**trees)), "linear", "constant"], **SETTINGS
+    )
+    classifier = TabularClassifier(models=[("trees", LGBMClassifier(**trees)), "linear"], **SETTINGS)
+    with_equal_weights(regressor.fit(X, y))
+    with_equal_weights(classifier.fit(X, y > np.median(y)))
+    for table in (X, new):
+        assert_allclose(run(regressor, table)[0][:, 0], regressor.predict(table), atol=1e-5)
+        assert_allclose(run(classifier, table)[1], classifier.predict_proba(table), atol=1e-5)
+
+
 def test_numbers_of_dates_are_given_to_the_model(new_rows):
     X, score = table(300, seed=0)
     X = X[["label", "when", "text"]]

@@ -1,17 +1,21 @@
 """Views of an encoded table: columns scaled as a model needs them, and ramps."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from polars import DataFrame as PolarsFrame
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrub import SquashingScaler
 
+from skdense.ensemble import CrossFitRegressor
 from skdense.tabular import TableScaler
 
 SCALINGS = "squash", "standard", None
@@ -123,3 +127,22 @@ def test_columns_of_rare_levels_are_multiplied_by_their_factor_alone():
     X[0, -1] = np.nan
     plain, smaller = (TableScaler(rare_factor=factor).fit_transform(X) for factor in (1, 0.3))
     assert_allclose(smaller, plain * np.float32([0.3, 0.3, 1, 1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize(("output", "frame"), [("pandas", pd.DataFrame), ("polars", PolarsFrame)])
+def test_set_output_names_the_columns_and_changes_no_prediction(output, frame):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "a/1"], index=np.arange(60)[::-1])
+    y = X["a"] + np.abs(X["b"])
+    scaler = TableScaler(n_ramps=2)
+    expected = scaler.fit_transform(X)
+    transformed = scaler.set_output(transform=output).fit_transform(X)
+    assert isinstance(transformed, frame)
+    assert list(transformed.columns) == ["a", "b", "a/1", "a/1_", "a/2", "b/1", "b/2", "a/1/1", "a/1/2"]
+    assert_array_equal(transformed, expected)
+    if output == "pandas":
+        assert transformed.index.equals(X.index)
+    model = make_pipeline(TableScaler(n_ramps=2), CrossFitRegressor(Ridge(), cv=2, random_state=0))
+    expected = model.fit(X, y).predict(X)
+    with_frames = model.set_output(transform=output).fit(X, y)
+    assert_allclose(with_frames.predict(X), expected, atol=1e-5)

@@ -1,6 +1,5 @@
 """What a model sees of an encoded table: its columns, scaled as it needs them."""
 
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -28,8 +27,7 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them."""
 
 
-@dataclass(eq=False, repr=False)
-class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved, auto_wrap_output_keys=None):
+class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
     """Scale the columns of an encoded table as a model needs them.
 
     It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or
@@ -83,16 +81,22 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved, auto_wrap_outpu
            [ 1.22,  1.  ,  1.  ]], dtype=float32)
     """
 
-    scaling: Literal["squash", "standard"] | None = "squash"
-    _: KW_ONLY
-    n_ramps: int = 0
-    rare_factor: float = 1.0
-
     _parameter_constraints = {
         "scaling": [compat.StrOptions({"squash", "standard"}), None],
         "n_ramps": [compat.Interval(Integral, 0, None, closed="left")],
         "rare_factor": [compat.Interval(Real, 0, None, closed="neither")],
     }
+
+    def __init__(
+        self,
+        scaling: Literal["squash", "standard"] | None = "squash",
+        *,
+        n_ramps: int = 0,
+        rare_factor: float = 1.0,
+    ):
+        self.scaling = scaling
+        self.n_ramps = n_ramps
+        self.rare_factor = rare_factor
 
     @compat.fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
@@ -195,13 +199,16 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved, auto_wrap_outpu
         Returns
         -------
         names : ndarray of shape (n_features + n_ramps_of_all,)
-            In the order of `transform`.
+            In the order of `transform`. A ramp's name that a column has already gets an underscore.
         """
-        names = super().get_feature_names_out(input_features)
-        first = np.searchsorted(self._ramp_sources, self._ramp_sources)
-        numbers = np.arange(len(first)) - first + 1
-        ramps = [f"{names[source]}/{i}" for source, i in zip(self._ramp_sources, numbers)]
-        return np.array([*names, *ramps], object)
+        names = [*super().get_feature_names_out(input_features)]
+        first_ramps = np.searchsorted(self._ramp_sources, self._ramp_sources)
+        for ramp, (source, first_ramp) in enumerate(zip(self._ramp_sources, first_ramps)):
+            name = f"{names[source]}/{ramp - first_ramp + 1}"
+            while name in names:
+                name += "_"
+            names.append(name)
+        return np.array(names, object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
