@@ -5,14 +5,11 @@ How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone:
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.random import RandomState
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
@@ -113,64 +110,37 @@ class Saved(BaseEstimator):
                 )
             )
         # A model of an earlier version lacks newer parameters, which get their defaults.
-        parameters = inspect.signature(type(self)).parameters.values()
-        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        defaults = {}
+        for cls in reversed(type(self).__mro__):  # a subclass may have parameters of its own
+            if issubclass(cls, Saved) and "__init__" in vars(cls):
+                parameters = inspect.signature(cls.__init__).parameters.values()
+                defaults |= {p.name: p.default for p in parameters if p.default is not p.empty}
         super().__setstate__(defaults | state)
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     """A multi-layer perceptron. Its two subclasses predict labels and numbers.
 
-    The fields of this dataclass are the parameters that both have, and the attributes that `fit` sets.
+    The annotations tell type checkers the parameter that methods here read, and what `fit` sets.
     """
 
-    solver: str = "adam"
-    alpha: float = 0.0001
-    batch_size: int | Literal["auto"] = "auto"
-    learning_rate: str = "constant"
-    learning_rate_init: float = 0.001
-    power_t: float = 0.5
-    max_iter: int = 200
-    shuffle: bool = True
-    random_state: int | RandomState | None = None
-    tol: float = 1e-4
-    verbose: bool | int = False
-    warm_start: bool = False
-    momentum: float = 0.9
-    nesterovs_momentum: bool = True
-    early_stopping: bool = False
-    validation_fraction: float = 0.1
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    n_iter_no_change: float = 10
-    max_fun: int = 15000
-    dtype: DTypeLike | None = None
-    init: str = "glorot_uniform"
-    n_init: int = 1
-    dropout: float | Sequence[float] = 0.0
-    weight_decay: float = 0.01
-    warmup_epochs: float = 0
-    max_grad_norm: float | None = None
-    scoring: str | Callable | None = None
-
-    coefs_: list[NDArray] = field(init=False)
-    intercepts_: list[NDArray] = field(init=False)
-    loss_: float = field(init=False)
-    best_loss_: float | None = field(init=False)
-    loss_curve_: list[float] = field(init=False)
-    validation_scores_: list[float] | None = field(init=False)
-    validation_loss_curve_: list[float] | None = field(init=False)
-    best_validation_score_: float | None = field(init=False)
-    init_losses_: NDArray = field(init=False)
-    n_iter_: int = field(init=False)
-    t_: int = field(init=False)
-    n_features_in_: int = field(init=False)
-    feature_names_in_: NDArray = field(init=False)
-    n_layers_: int = field(init=False)
-    n_outputs_: int = field(init=False)
-    out_activation_: str = field(init=False)
+    activation: str
+    coefs_: list[NDArray]
+    intercepts_: list[NDArray]
+    loss_: float
+    best_loss_: float | None
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    init_losses_: NDArray
+    n_iter_: int
+    t_: int
+    n_features_in_: int
+    feature_names_in_: NDArray
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

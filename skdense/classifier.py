@@ -1,11 +1,11 @@
 """LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Literal, Self
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -26,7 +26,6 @@ def _can_fit_partially(estimator):
     return True
 
 
-@dataclass(eq=False, repr=False)
 class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
 
@@ -263,15 +262,8 @@ default='glorot_uniform'
     True
     """
 
-    hidden_layer_sizes: int | Sequence[int] = (100,)
-    activation: str = "relu"
-    _: KW_ONLY
-    loss: str = "log_loss"
-    class_weight: dict | Literal["balanced"] | None = None
-    label_smoothing: float = 0.0
-
-    classes_: NDArray = field(init=False)
-    accuracy_curve_: list[float] = field(init=False)
+    classes_: NDArray
+    accuracy_curve_: list[float]
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
@@ -279,6 +271,79 @@ default='glorot_uniform'
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DTypeLike | None = None,
+        init: str = "glorot_uniform",
+        n_init: int = 1,
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup_epochs: float = 0,
+        max_grad_norm: float | None = None,
+        scoring: str | Callable | None = None,
+        loss: str = "log_loss",
+        class_weight: dict | Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.init = init
+        self.n_init = n_init
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup_epochs = warmup_epochs
+        self.max_grad_norm = max_grad_norm
+        self.scoring = scoring
+        self.loss = loss
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @available_if(_can_fit_partially)
     @fit_context(prefer_skip_nested_validation=True)

@@ -1,11 +1,11 @@
 """LowLevelMLPRegressor: its parameters, and the methods that know of numbers to predict."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Self
+from typing import Literal, Self
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -17,7 +17,6 @@ from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.targets import fitted_encoder
 
 
-@dataclass(eq=False, repr=False)
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPRegressor.
 
@@ -256,13 +255,6 @@ default='glorot_uniform'
     True
     """
 
-    loss: str = "squared_error"
-    hidden_layer_sizes: int | Sequence[int] = (100,)
-    activation: str = "relu"
-    _: KW_ONLY
-    quantile: float = 0.5
-    delta: float = 1.0
-
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
         # MLPRegressor takes it first, too.
@@ -270,6 +262,79 @@ default='glorot_uniform'
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DTypeLike | None = None,
+        init: str = "glorot_uniform",
+        n_init: int = 1,
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup_epochs: float = 0,
+        max_grad_norm: float | None = None,
+        scoring: str | Callable | None = None,
+        quantile: float = 0.5,
+        delta: float = 1.0,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.init = init
+        self.n_init = n_init
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup_epochs = warmup_epochs
+        self.max_grad_norm = max_grad_norm
+        self.scoring = scoring
+        self.quantile = quantile
+        self.delta = delta
 
     @available_if(has_optimizer)
     @fit_context(prefer_skip_nested_validation=True)

@@ -232,7 +232,7 @@ def test_a_model_of_another_version_warns_as_scikit_learns_estimators_do(monkeyp
 
 
 class Narrow(LowLevelMLPClassifier):
-    """A subclass whose parameter has no default."""
+    """A subclass whose parameter has no default, and which sets some of its parent's."""
 
     def __init__(self, width, max_iter=5):
         super().__init__((width, 3), batch_size=25, max_iter=max_iter, random_state=0)
@@ -241,9 +241,10 @@ class Narrow(LowLevelMLPClassifier):
 
 def test_a_subclass_may_have_a_parameter_without_a_default():
     model = Narrow(3).fit(X, y)
-    vars(model).pop("max_iter")  # as if a later version had added it
+    for name in ("max_iter", "n_init"):
+        vars(model).pop(name)  # as if a later version had added it
     for loaded in (copy.copy(model), pickle.loads(pickle.dumps(model))):
-        assert (loaded.width, loaded.max_iter) == (3, 5)
+        assert (loaded.width, loaded.max_iter, loaded.n_init) == (3, 5, 1)
         np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 

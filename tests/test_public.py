@@ -5,10 +5,13 @@ import inspect
 import re
 from pathlib import Path
 
+import dask
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpydoc.docscrape import ClassDoc
+from sklearn.base import clone
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifier, TabularRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
@@ -90,3 +93,55 @@ def test_a_docstring_describes_the_attributes_that_fit_sets_and_no_others(estima
     documented = {name for entry in entries for name in entry.name.split(", ")}
     fitted = [model.fit(X, y) for model, y in EXAMPLES[estimator]]
     assert documented == set().union(*map(attributes_after_fit, fitted))
+
+
+# --- estimators are ordinary objects to tools that take records apart ---------------------------------
+
+
+def is_a_cell_of_pandas(model):
+    return pd.DataFrame([model, model]).iloc[1, 0] is model
+
+
+def is_a_cell_of_polars(model):
+    return pl.DataFrame({"model": [model, model]})["model"].dtype == pl.Object
+
+
+def is_a_result_of_dask(model):
+    (results,) = dask.compute([model])
+    return type(results[0]) is type(model)
+
+
+def is_a_field_of_pydantic(model):
+    pydantic = pytest.importorskip("pydantic")
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    served = pydantic.create_model("Served", __config__=config, model=(type(model), ...))
+    return served(model=model).model is model
+
+
+ORDINARY = [LowLevelMLPClassifier, LowLevelMLPRegressor, PrunedSearchCV]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("estimator", ORDINARY, ids=lambda estimator: estimator.__name__)
+@pytest.mark.parametrize(
+    "is_whole_in",
+    [is_a_cell_of_pandas, is_a_cell_of_polars, is_a_result_of_dask, is_a_field_of_pydantic],
+)
+def test_an_estimator_is_no_record_that_tools_take_apart(estimator, is_whole_in):
+    model, y = EXAMPLES[estimator][0]
+    assert is_whole_in(clone(model))
+    assert is_whole_in(clone(model).fit(X, y))
+
+
+@pytest.mark.parametrize("estimator", ORDINARY, ids=lambda estimator: estimator.__name__)
+def test_a_constructor_names_and_stores_each_parameter(estimator):
+    """As scikit-learn asks for; annotations of fitted attributes set nothing."""
+    required = {"estimator": CLASSIFIER, "param_distributions": {}}
+    parameters = inspect.signature(estimator.__init__).parameters
+    required = {name: value for name, value in required.items() if name in parameters}
+
+    model = estimator(**required)
+
+    assert vars(model).keys() == parameters.keys() - {"self"} == model.get_params(deep=False).keys()
+    assert all(value is getattr(model, name) for name, value in required.items())
+    assert not [name for name in dir(estimator) if name in parameters]

@@ -1,14 +1,13 @@
 """PrunedSearchCV: many candidates begin to train, the worst are left out, the others go on."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -25,7 +24,6 @@ _N_CANDIDATES = 64
 """How many candidates are drawn by default."""
 
 
-@dataclass(eq=False, repr=False)
 class PrunedSearchCV(RandomizedSearchCV):
     """Search over parameters of a network, with cross-validation, that leaves bad candidates out early.
 
@@ -183,19 +181,19 @@ class PrunedSearchCV(RandomizedSearchCV):
     ([4, 7, 10, 14], [9, 6, 4, 3])
     """
 
-    estimator: BaseEstimator
-    param_distributions: Mapping | list
-    _: KW_ONLY
-    n_candidates: int | None = None
-    factor: float = 1.6
-    rung_epochs: Sequence[int] | None = None
-    scoring: Any = None
-    refit: bool = True
-    cv: Any = None
-    random_state: int | RandomState | None = None
-    n_jobs: int | None = -1
-    verbose: bool | int = 0
-    error_score: float | Literal["raise"] = np.nan
+    cv_results_: dict[str, Any]
+    best_estimator_: Any
+    best_score_: float
+    best_params_: dict[str, Any]
+    best_index_: int
+    n_candidates_: list[int]
+    n_resources_: list[int]
+    n_iterations_: int
+    scorer_: Callable
+    n_splits_: int
+    refit_time_: float
+    feature_names_in_: NDArray
+    multimetric_: bool
 
     _parameter_constraints = {
         **compat.constraints_of(RandomizedSearchCV),
@@ -206,6 +204,35 @@ class PrunedSearchCV(RandomizedSearchCV):
         "scoring": [compat.StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        param_distributions: Mapping | list,
+        *,
+        n_candidates: int | None = None,
+        factor: float = 1.6,
+        rung_epochs: Sequence[int] | None = None,
+        scoring: Any = None,
+        refit: bool = True,
+        cv: Any = None,
+        random_state: int | RandomState | None = None,
+        n_jobs: int | None = -1,
+        verbose: bool | int = 0,
+        error_score: float | Literal["raise"] = np.nan,
+    ) -> None:
+        self.estimator = estimator
+        self.param_distributions = param_distributions
+        self.n_candidates = n_candidates
+        self.factor = factor
+        self.rung_epochs = rung_epochs
+        self.scoring = scoring
+        self.refit = refit
+        self.cv = cv
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.error_score = error_score
 
     @compat.fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike, **params: Any) -> Self:
