@@ -29,7 +29,6 @@ SHOWN = {
     "generated/serving.txt": "serving",
     "generated/table_sizes.txt": "table_sizes",
     "generated/accuracy.txt": "accuracy",
-    "generated/cards/tables": "accuracy",
     "generated/cards/speed": "speed",
     "generated/cards/search": "search",
     "_static/loss_and_seconds": "accuracy",
@@ -92,17 +91,28 @@ def lists():
     return {task: found[2 * place : 2 * place + 2] for place, task in enumerate(TASKS)}
 
 
-def standing(task, confirming=False):
-    """The `ratio` of each rival's loss over ours, and the `seconds` of its fit, by its name.
+def seconds(task):
+    """The seconds of the median fit of each model on the confirming tables, by its name."""
+    return lists()[task][1]["fit, s"].astype(float)
 
-    They are those on all tables of a task, or on the confirming ones.
-    """
-    rivals = lists()[task][confirming].iloc[1:]
-    found = {
-        name: rivals[heading].str.extract(r"([\d.]+)", expand=False)
-        for name, heading in {"ratio": "ratio", "seconds": "fit, s"}.items()
-    }
-    return pd.DataFrame(found).astype(float)
+
+def medians(task):
+    """The median over the confirming tables of each model's loss over ours, by its name."""
+    found = data_of(task)
+    cells = found.loc[found["half"] == "confirming", "skdense":]
+    losses = cells.apply(
+        lambda column: pd.to_numeric(
+            column.str.extract(r"/ ([\d.]+)", expand=False), errors="coerce"
+        )
+    )
+    return losses.div(losses["skdense"], axis=0).median()
+
+
+def data_of(task):
+    """The table of data of a task, with the cells of all models."""
+    return [found for found in tables("accuracy") if "rows" in found][
+        [*TASKS].index(task)
+    ]
 
 
 def nearest():
@@ -111,12 +121,18 @@ def nearest():
     return list(dict.fromkeys([ranks.iloc[1:].idxmin(), RIVAL]))
 
 
-def of_models(confirming, heading, rivals):
-    """Cells of ours and of rivals, of classes and of numbers each, as a list in words."""
+def cells_of(confirming, heading, rivals):
+    """Cells of ours and of rivals, of classification / regression each, by the names of the models."""
     of_tasks = [found[confirming][heading] for found in lists().values()]
     rows = {"skdense": [cells.iloc[0] for cells in of_tasks]}
     rows |= {name: [cells[name] for cells in of_tasks] for name in rivals}
-    return ", ".join(f"{name} {' / '.join(cells)}" for name, cells in rows.items())
+    return {name: " / ".join(cells) for name, cells in rows.items()}
+
+
+def of_models(confirming, heading, rivals):
+    """The same as a list in words."""
+    found = cells_of(confirming, heading, rivals)
+    return ", ".join(f"{name} {cells}" for name, cells in found.items())
 
 
 def data():
@@ -167,10 +183,10 @@ SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
 def values(name):
     """The figures of a sentence."""
     match name:
-        case "ranks":
+        case "ranks" | "row" | "row_note":
             found = data()
-            classes, numbers = (standing(task)["ratio"] for task in TASKS)
             is_finished = (found.loc[:, "skdense":] != "").all(axis=1)  # by all models
+            ranks = cells_of(1, "mean rank", [*nearest(), FAST])
             return {
                 "n_models": len(lists()["classifier"][0]),
                 "n_tables": len(found),
@@ -179,13 +195,12 @@ def values(name):
                 "n_finished_confirming": halves(found[is_finished])[1],
                 "all": of_models(0, "mean rank", nearest()),
                 "confirming": of_models(1, "mean rank", nearest()),
-                "ratios": ", ".join(
-                    f"{name} {classes[name]:.2f} / {numbers[name]:.2f}"
-                    for name in nearest()
-                ),
+                "names": " | ".join(ranks),
+                "line": " | ".join(["---"] * len(ranks)),
+                "cells": " | ".join(ranks.values()),
             }
         case "fit_seconds":
-            return {"seconds": of_models(0, "fit, s", [*nearest(), FAST])}
+            return {"seconds": of_models(1, "fit, s", [*nearest(), FAST])}
         case "measured":
             return of_sources()
         case "intervals":
@@ -197,15 +212,7 @@ def values(name):
                 "wide": "fit, 10000x784, 10 classes, batch 256, (512, 512), 3 epochs",
             }
             found = {name: speed(job) for name, job in jobs.items()}
-            wide = found["wide"]
-            found["wide_float32"] = speed(jobs["wide"], "float32")
-            near = 0.9 <= float(wide) < 1
-            return found | {
-                "wide_in_words": "slightly slower" if near else f"{wide} times as fast",
-                "wide_in_korean": f"{wide}배로 {'조금 ' * near}느리고"
-                if float(wide) < 1
-                else f"{wide}배 빠르고",
-            }
+            return found | {"wide_float32": speed(jobs["wide"], "float32")}
         case "first_minute":
             jobs = {
                 "fit": FIRST_FIT,
@@ -245,8 +252,11 @@ def peaks():
 
 
 def sentence(name, language="en"):
-    """A sentence with its figures."""
-    return " ".join(SENTENCES[name][language].split()).format(**values(name))
+    """A sentence with its figures, or a Markdown table, whose lines stay."""
+    text = SENTENCES[name][language].strip()
+    if not text.startswith("|"):
+        text = " ".join(text.split())
+    return text.format(**values(name))
 
 
 MARKED = re.compile(r"<!--(\w+)-->\n( *)(.*?)<!--end-->", re.DOTALL)
@@ -257,9 +267,12 @@ def filled(text, language):
 
     def written(found):
         name, indent, _ = found.groups()
+        text = sentence(name, language)
+        if text.startswith("|"):
+            return f"<!--{name}-->\n{text}\n<!--end-->"
         width = 128 if language == "en" else 96
         lines = textwrap.fill(
-            sentence(name, language),
+            text,
             width,
             initial_indent=indent,
             subsequent_indent=indent,
@@ -373,17 +386,16 @@ def of_costs():
 
 def of_accuracy():
     """How fast the trees are, and how many tables there are."""
-    whole = {task: standing(task) for task in TASKS}
     times = [
-        float(found[0]["fit, s"].iloc[0]) / whole[task].loc[name, "seconds"]
-        for task, found in lists().items()
+        seconds(task)["skdense"] / seconds(task)[name]
+        for task in TASKS
         for name in TREES
     ]
     chosen, confirming = halves(data())
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "halves": (
-            f"Settings of ours were chosen on {chosen} of the tables; the other {confirming} confirm."
+            f"Settings were chosen on {chosen} of the tables; the other {confirming} were held out."
         ),
     }
 

@@ -17,11 +17,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_diabetes
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import train_test_split
-from threadpoolctl import threadpool_limits
 
 from skdense import TabularClassifier
 from skdense.version import __version__
@@ -51,32 +46,9 @@ def test_each_block_of_the_readme_runs_alone_and_prints_what_its_comments_say(co
 
 def test_the_readme_shows_code_before_many_figures_and_is_short():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 90
+    assert len(text.split()) < 800
     before = text.partition("```python")[0]
     assert len(re.findall(r"(?<![\w./-])\d[\d.]*", before)) <= 5
-
-
-@pytest.fixture(scope="module")
-def diabetes():
-    """The rows to train and to test on of the README's table."""
-    table, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    return train_test_split(table, y, random_state=0)
-
-
-@pytest.mark.parametrize("name", ["HistGradientBoostingRegressor", "CatBoostRegressor", "RidgeCV"])
-def test_the_readmes_say_what_other_models_reach_on_their_table(name, diabetes):
-    if name == "CatBoostRegressor":
-        model = pytest.importorskip("catboost").CatBoostRegressor(
-            random_state=0, verbose=0, allow_writing_files=False
-        )
-    else:
-        model = {"RidgeCV": RidgeCV()}.get(name, HistGradientBoostingRegressor(random_state=0))
-    X_train, X_test, y_train, y_test = diabetes
-    with threadpool_limits(1):  # where the machine is busy, OpenMP's threads wait for each other
-        score = f"{model.fit(X_train, y_train).score(X_test, y_test):.2f}"
-    for readme in ("README.md", "README.ko.md"):
-        text = (ROOT / readme).read_text(encoding="utf-8")
-        assert re.findall(rf"`{name}`\D*([\d.]+\d)", text) == [score]
 
 
 def test_the_korean_readme_has_the_code_of_the_english_one():
