@@ -1,6 +1,5 @@
 """Pictures of figures from the reports: the index's cards, and losses against seconds of all models."""
 
-
 import matplotlib.pyplot as plt
 from figures import TASKS, column, medians, seconds, tables, turns
 from matplotlib.transforms import Bbox

@@ -301,8 +301,10 @@ def texts():
 
 
 def quoted():
-    """The texts by their names, for the pages."""
-    return {name: text for name, (text, _) in texts().items()}
+    """The texts by their names, for the pages, which show tables in other ways."""
+    return {
+        name: text for name, (text, _) in texts().items() if not text.startswith("|")
+    }
 
 
 def reports_of(page):
@@ -336,6 +338,8 @@ def of_speed():
     """How many times as fast skdense is, by job."""
     return {
         "tiny_fit": speed("fit, 2000x2"),
+        "iris_fit": speed("fit, 150x4 iris"),
+        "some_rows": speed("partial_fit, digits, (100,), 200 rows"),
         "digits_fit": in_both_precisions("fit, 1797x64 digits, (100,)"),
         "middle_fit": in_both_precisions("fit, 20000x20, batch 200, (64, 64)"),
         "wide_fit": in_both_precisions("fit, 10000x784"),
