@@ -11,11 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
+from skdense.compat import CallbackSupport, Interval, Options, StrOptions, fit_context, warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_output
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, allowed_settings
@@ -118,7 +117,7 @@ class Saved(BaseEstimator):
         super().__setstate__(defaults | state)
 
 
-class BaseLowLevelMLP(CallbackSupportMixin, Saved):
+class BaseLowLevelMLP(CallbackSupport, Saved):
     """A multi-layer perceptron. Its two subclasses predict labels and numbers.
 
     The annotations tell type checkers the parameter that methods here read, and what `fit` sets.

@@ -12,12 +12,14 @@ This file imports nothing of this package, so that all modules can import it.
 
 import sys
 import warnings
+from contextlib import nullcontext
 from copy import copy
 from multiprocessing import current_process
 from traceback import walk_stack
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import sklearn
 from joblib.parallel import get_active_backend
 from sklearn import base, utils
 from sklearn.utils import _param_validation, validation
@@ -67,18 +69,79 @@ def visual_block(estimator: Any) -> Any:
     return estimator._sk_visual_block_()
 
 
+# --- callbacks of scikit-learn -----------------------------------------------------------------------
+
+# `sklearn.callback` is experimental in 1.9 and may change without deprecation. If it is absent or lacks
+# what is used here, `set_callbacks` is an error and all else works.
+
+
+def _callback_mixin() -> Any:
+    """The mixin of scikit-learn, or None if it is absent or lacks what is used here."""
+    try:
+        from sklearn.callback import CallbackContext, CallbackSupportMixin
+    except ImportError:
+        return None
+    used = {
+        CallbackSupportMixin: ("set_callbacks", "_init_callback_context"),
+        CallbackContext: ("subcontext", "call_on_fit_task_begin", "call_on_fit_task_end"),
+    }
+    is_complete = all(hasattr(cls, name) for cls, names in used.items() for name in names)
+    return CallbackSupportMixin if is_complete else None
+
+
+class _WithoutCallbacks:
+    """In the place of the mixin, where there is none."""
+
+    def set_callbacks(self, *callbacks):
+        """Raise, unless there are no callbacks to set."""
+        if callbacks:
+            raise NotImplementedError(
+                "set_callbacks needs the callbacks of scikit-learn 1.9, which are experimental there; "
+                f"those of the installed scikit-learn {sklearn.__version__} are absent or different. "
+                "Use verbose=True to see the loss of each epoch"
+            )
+        return self
+
+
+_mixin = _callback_mixin()
+if TYPE_CHECKING:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupport
+else:
+    CallbackSupport = _mixin or _WithoutCallbacks
+
+
+class NoCallbacks:
+    """A context of a fit without callbacks."""
+
+    def subcontext(self, **task: Any) -> "NoCallbacks":
+        """The context of a task within the fit."""
+        return self
+
+    def call_on_fit_task_begin(self, **task: Any) -> "NoCallbacks":
+        """Begin a task."""
+        return self
+
+    def call_on_fit_task_end(self, **task: Any) -> bool:
+        """End a task; no callback asks to stop."""
+        return False
+
+    def propagate_callback_context(self, estimator: Any) -> Any:
+        """A context manager in which the estimator is fitted."""
+        return nullcontext()
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Whether an estimator has callbacks. Without it: each epoch comes back to Python, or none."""
+    return _mixin is not None and hasattr(estimator, "_skl_callbacks")
+
+
 def callback_context(estimator: Any, **settings: Any) -> Any:
     """The `sklearn.callback.CallbackContext` of a fit, by a documented method of the mixin.
 
     Without it: callbacks are told nothing. How callbacks send messages from worker processes has
     changed (#33941: by sockets), but they do so themselves, and nothing here depends on it.
     """
-    return estimator._init_callback_context(**settings)
-
-
-def has_callbacks(estimator: Any) -> bool:
-    """Whether an estimator has callbacks. Without it: each epoch comes back to Python, or none."""
-    return hasattr(estimator, "_skl_callbacks")
+    return estimator._init_callback_context(**settings) if has_callbacks(estimator) else NoCallbacks()
 
 
 # --- rows, weights and searches of scikit-learn ------------------------------------------------------

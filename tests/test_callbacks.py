@@ -4,6 +4,7 @@ A fit is a task, and each epoch is a task within; a fit by lbfgs has none. Nearl
 shape, of 65 to 128 rows, 4 features, widths (7, 4) and batches of 25.
 """
 
+import pickle
 import warnings
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c
+from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c, run_python
 from skdense import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier
 
@@ -321,3 +322,46 @@ def test_a_progress_bar_works_in_a_grid_search_over_a_pipeline(capsys):
     assert "GridSearchCV" in out
     assert "LowLevelMLPClassifier" in out
     assert "100%" in out
+
+
+# --- another scikit-learn ----------------------------------------------------------------------------
+
+WITHOUT_CALLBACKS = """
+import pickle, sys, types
+import sklearn.compose, sklearn.model_selection, sklearn.preprocessing  # which import the module
+
+module = None  # importing it raises
+if sys.argv[2] == "different":
+    module = types.ModuleType("sklearn.callback")
+    module.CallbackSupportMixin = type("CallbackSupportMixin", (), {})
+    module.CallbackContext = module.CallbackSupportMixin
+sys.modules["sklearn.callback"] = module
+
+import numpy as np
+from skdense import LowLevelMLPClassifier, fit_many
+from skdense.search import PrunedSearchCV
+
+with open(sys.argv[1], "rb") as file:
+    model, X, y, probabilities = pickle.load(file)
+np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+for again in (model.fit(X, y), *fit_many([LowLevelMLPClassifier(**model.get_params())], X, y)):
+    np.testing.assert_array_equal(again.predict_proba(X), probabilities)
+PrunedSearchCV(model, {"alpha": [0, 1]}, cv=2).fit(X, y)
+model.set_callbacks()
+try:
+    model.set_callbacks(print)
+except NotImplementedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("module", ["absent", "different"])
+def test_networks_work_without_scikit_learns_callbacks_but_for_set_callbacks(module, tmp_path):
+    model = fit()
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps((model, X, Y, model.predict_proba(X))))
+
+    message = run_python(WITHOUT_CALLBACKS, path, module)
+
+    assert "set_callbacks needs the callbacks of scikit-learn 1.9" in message
+    assert "absent or different" in message
