@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from functools import partial
-from unittest.mock import MagicMock
 
 import joblib
 import numpy as np
@@ -12,8 +11,9 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_bucket
+from skdense.core.machine import tensorflow
 from skdense.core.machine.compiling import program_of
-from skdense.core.machine.tensorflow import configure_threads, tf
+from skdense.core.machine.tensorflow import threads_of_joblib, tf, to_tensor
 from skdense.core.program.epochs import training_program
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
@@ -35,7 +35,7 @@ def sums_and_parts():
 def test_a_program_takes_and_returns_flat_tensors_and_is_compiled_once():
     a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.eye(2)
 
-    total, product = program_of(sums_and_parts)(*map(tf.constant, (a, b, np.float64(3))))
+    total, product = program_of(sums_and_parts)(*map(to_tensor, (a, b, np.array(3.0))))
 
     np.testing.assert_array_equal(total, a + b)
     np.testing.assert_array_equal(product, 3 * a)
@@ -50,7 +50,7 @@ def test_programs_are_compiled_by_xla():
     program = program_of(only_outside_of_xla)
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):
-        program(tf.constant([1.0, 2.0], tf.float64))
+        program(to_tensor(np.array([1.0, 2.0])))
 
 
 def called_as_usual(make, *key, formulas):
@@ -71,6 +71,7 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
         *load_iris(return_X_y=True),
     )
     ours = [array.copy() for array in fit().coefs_]
+    monkeypatch.setattr(tensorflow, "_own_context", None)
     for module in (train, lbfgs):
         monkeypatch.setattr(module, "program_of", called_as_usual)
 
@@ -125,10 +126,10 @@ def test_a_program_has_few_operations_and_kernels(early_stopping, most_operation
 @pytest.mark.parametrize(
     ("environment", "threads"),
     [
-        ({}, {"intra_op": joblib.cpu_count()}),
-        ({"LOKY_MAX_CPU_COUNT": "1"}, {"intra_op": 1}),
-        ({"OMP_NUM_THREADS": "3"}, {"intra_op": 3, "inter_op": 1}),
-        ({"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}, {}),
+        ({}, (joblib.cpu_count(), 0)),
+        ({"LOKY_MAX_CPU_COUNT": "1"}, (1, 0)),
+        ({"OMP_NUM_THREADS": "3"}, (3, 1)),
+        ({"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}, (0, 0)),
     ],
 )
 def test_training_takes_the_cores_that_joblib_counts_unless_told_otherwise(
@@ -138,12 +139,4 @@ def test_training_takes_the_cores_that_joblib_counts_unless_told_otherwise(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    taken = {}
-    tensorflow = MagicMock()
-    for name in ("intra_op", "inter_op"):
-        setter = getattr(tensorflow.config.threading, f"set_{name}_parallelism_threads")
-        setter.side_effect = partial(taken.__setitem__, name)
-
-    configure_threads(tensorflow)
-
-    assert taken == threads
+    assert threads_of_joblib() == threads

@@ -208,23 +208,16 @@ from skdense import LowLevelMLPRegressor
 from skdense.core.machine import compiling
 from skdense.core.machine.tensorflow import tf
 
-def left():
-    return len(tf.io.gfile.listdir("ram://skdense"))
-
-first, n_left = fit_all(['lbfgs']), [left()]
+first = fit_all(['lbfgs'])
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-with tf.io.gfile.GFile("ram://skdense/unique.tmp", "wb") as file:
-    file.write(b"of another thread")
 for factor in range(3):
     tf.function(lambda x: factor * x, jit_compile=True)(tf.constant(1.0))
-n_left.append(left())
-fit_all(['lbfgs'])
-n_left.append(left())
+left = tf.io.gfile.listdir("ram://skdense")
 compiling.programs.clear()
 messages.clear()
 large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
 model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
-show(["lbfgs"], first=first, left=n_left, loss=model.fit(large, large[:, 0]).loss_)
+show(["lbfgs"], first=first, left=left, flags=os.environ.get("TF_XLA_FLAGS"), loss=model.fit(large, large[:, 0]).loss_)
 """
 
 
@@ -251,7 +244,8 @@ def test_functions_are_kept_without_executables_which_are_added_and_those_of_the
 
     assert seen["first"] == seen["models"] == {"lbfgs": compiled_without["lbfgs"]}
     assert kept.stat().st_size > size
-    assert seen["left"] == [0, 4, 1]
+    assert seen["left"] == []
+    assert seen["flags"] is None
     assert len(paths(copied)) == N_PROGRAMS + 1
     assert (seen["counts"]["is taken from disk"], seen["counts"]["is kept in"]) == (1, 0)
     large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
@@ -259,16 +253,18 @@ def test_functions_are_kept_without_executables_which_are_added_and_those_of_the
     assert seen["loss"] == pytest.approx(theirs.fit(large, large[:, 0]).loss_)
 
 
-def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
-    flags = f"--tf_xla_persistent_cache_directory={tmp_path / 'theirs'}"
-    for given, exchanges in (("--tf_other_flag", True), (flags, False)):
-        monkeypatch.setenv("TF_XLA_FLAGS", given)
-        with disk.exchange(tf):
-            assert (os.environ["TF_XLA_FLAGS"] != given) == exchanges
-            assert (disk._gfile is not None) == exchanges
-            assert os.environ["TF_XLA_FLAGS"].startswith(given)
-        assert os.environ["TF_XLA_FLAGS"] == given
-        disk._gfile = None
+def test_flags_of_the_user_are_left_alone(copied, compiled_without):
+    """TensorFlow reads them once in a process. With them, executables are not handed over."""
+    program = """
+models = fit_all(["lbfgs"])
+from skdense.core.machine.tensorflow import tf
+flags = os.environ["TF_XLA_FLAGS"]
+print(json.dumps({"models": models, "flags": flags, "folder": tf.io.gfile.exists("ram://skdense")}))
+"""
+    seen = fits(copied, program, TF_XLA_FLAGS="--tf_xla_min_cluster_size=5")
+    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
+    assert seen["flags"] == "--tf_xla_min_cluster_size=5"
+    assert not seen["folder"]
 
 
 # --- what is wrong with files ------------------------------------------------------------------------
@@ -294,7 +290,7 @@ def test_files_that_are_of_no_use_are_removed_and_compiled_again(copied, compile
     assert paths(copied) == [flipped, other]
 
 
-PROGRAM = ProgramCode("skdense_name", [1, 2], b"functions", "entry", b"executable")
+PROGRAM = ProgramCode("skdense_name", 2, b"functions\n", "entry", b"executable")
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ A version of TensorFlow that was not tested compiles by `tf.function`, without t
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
 from skdense.core.machine import disk
-from skdense.core.machine.lazy_import import import_submodule, is_tested
-from skdense.core.machine.tensorflow import CPU, n_threads, tf
+from skdense.core.machine.context import Context
+from skdense.core.machine.tensorflow import n_threads, own_context, tf
 
 programs: dict[tuple, Callable[..., list]] = {}
 """All programs of this process."""
@@ -26,7 +27,6 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
     `formulas` is a number for the formulas that names in the key stand for. Programs of others than
     those of the sources, 0, are not kept on disk.
     """
-    disk.remove_others()
     whole = make, key, formulas
     with _lock:
         if whole not in programs:
@@ -36,21 +36,21 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
                     "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process "
                     "that does not."
                 )
-            if is_tested(tf.__version__):
-                programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
+            if context := own_context():
+                programs[whole] = _Compiled(context, make, key, is_kept=formulas == 0)
             else:
-                compiled, _ = _traced(make, key)
-                programs[whole] = lambda *tensors: _on_cpu(compiled, *tensors)
+                programs[whole] = partial(_on_cpu, _traced(make, key))
         return programs[whole]
 
 
-def _on_cpu(function: Callable, *arguments: Any, **named: Any) -> Any:
-    with tf.device(CPU):
-        return function(*arguments, **named)
+def _on_cpu(function: Callable, *arguments: Any) -> Any:
+    # A GPU was never measured, and would round float32 products to TensorFloat-32.
+    with tf.device("/CPU:0"):
+        return function(*arguments)
 
 
-def _traced(make: Callable[..., tuple], key: tuple) -> tuple[Callable, list]:
-    """The concrete function that `make` describes, which XLA compiles, and its flat TensorSpecs.
+def _traced(make: Callable[..., tuple], key: tuple) -> Any:
+    """The concrete function that `make` describes, which XLA compiles.
 
     A concrete one is called even where the user has told TensorFlow to run functions eagerly.
     """
@@ -61,19 +61,19 @@ def _traced(make: Callable[..., tuple], key: tuple) -> tuple[Callable, list]:
         return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
 
     compiled = tf.function(on_tensors, signature, autograph=False, jit_compile=True)
-    return _on_cpu(compiled.get_concrete_function), signature
+    return _on_cpu(compiled.get_concrete_function)
 
 
 class _Compiled:
-    """A program, which is registered with TensorFlow under a name.
+    """A program, which is a function of our own context.
 
     The name of a program that is kept is the same in every process. XLA compiles it in its first call,
     unless its executable was kept. If something is wrong with that, TensorFlow remembers the error by
     the name; then the program is traced under another one.
     """
 
-    def __init__(self, make: Callable[..., tuple], key: tuple, is_kept: bool):
-        self._make, self._key = make, key
+    def __init__(self, context: Context, make: Callable[..., tuple], key: tuple, is_kept: bool):
+        self._context, self._make, self._key = context, make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
         folder, _ = disk.folder_for(version.VERSION)
@@ -81,10 +81,7 @@ class _Compiled:
         self._folder = folder if name else None
         self._kept = disk.load(folder, name) if folder and name else None
         self._use(self._kept or self._named(name or f"skdense_of_process_{len(programs)}"))
-        config = tf.compat.v1.ConfigProto()
-        # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        self._config, self._lock, self._was_called = config.SerializeToString(), Lock(), False
+        self._lock, self._was_called = Lock(), False
 
     def __call__(self, *tensors: Any) -> list:
         if self._was_called:
@@ -114,28 +111,18 @@ class _Compiled:
         return results
 
     def _call(self, tensors: tuple) -> list:
-        # This operation calls the function without comparing each argument with its TensorSpec in
-        # Python, which a function of `tf.function` does: lbfgs on iris takes 21 ms and not 42.
-        program = self._program
-        named = {"Tout": program.outputs, "f": program.function, "config_proto": self._config}
-        return _on_cpu(tf.raw_ops.PartitionedCall, args=tensors, **named)
+        return self._context.call(self._program.function, self._program.n_outputs, tensors)
 
     def _named(self, name: str) -> disk.ProgramCode:
-        # XLA compiles a function where another function calls it.
-        inner, signature = _traced(self._make, self._key)
-        outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
-        program = _on_cpu(outer.get_concrete_function)
+        program = _traced(self._make, self._key)
         graph = tf.compat.v1.GraphDef(library=program.graph.as_graph_def().library)
         graph.library.function.append(program.function_def)
         _rename(graph.library.function, name)
-        outputs = [output.dtype.as_datatype_enum for output in program.outputs]
-        return disk.ProgramCode(name, outputs, graph.SerializeToString())
+        return disk.ProgramCode(name, len(program.outputs), graph.SerializeToString())
 
     def _use(self, program: disk.ProgramCode) -> None:
         self._program = program
-        context = import_submodule("tensorflow.python.eager.context").context()
-        for function in tf.compat.v1.GraphDef.FromString(program.functions).library.function:
-            context.add_function_def(function)
+        self._context.add(tf.compat.v1.GraphDef.FromString(program.functions))
 
 
 def _rename(functions: Sequence[Any], name: str) -> None:

@@ -8,9 +8,9 @@ the program is traced and compiled as if there were none. No TensorFlow.
 """
 
 import hashlib
+import json
 import logging
 import os
-import pickle
 import platform
 import stat
 import sys
@@ -35,12 +35,11 @@ MOST_BYTES = 256 * 2**20
 _log = logging.getLogger("skdense")
 _CORE = Path(__file__).parents[1]
 _PREFIX, _SUFFIX = "skdense_", ".program"
-_FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
 _IMPORTED = time.time()
-# TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory
-# of the process has room as long as there is any, and leaves nothing behind, however the process ends.
+# TensorFlow fails where it cannot write. The memory of the process has room as long as there is any,
+# and leaves nothing behind, however the process ends.
 _EXCHANGED = "ram://skdense"
 """The folder in which TensorFlow and this module hand executables over."""
 _gfile: Any = None
@@ -51,12 +50,12 @@ class ProgramCode(NamedTuple):
     """What is kept of a program.
 
     `functions` is a serialized GraphDef with the functions, `function` the name of the one to call, and
-    `outputs` has the numbers of its outputs' dtypes. `executable` is what XLA made of it, empty if that
-    is not known, and `entry` the name of the file in which TensorFlow looks for it.
+    `n_outputs` the number of its outputs. `executable` is what XLA made of it, empty if that is not
+    known, and `entry` the name of the file in which TensorFlow looks for it.
     """
 
     function: str
-    outputs: list[int]
+    n_outputs: int
     functions: bytes
     entry: str = ""
     executable: bytes = b""
@@ -99,19 +98,17 @@ def environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-@contextmanager
-def exchange(tensorflow: Any) -> Iterator[None]:
-    """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
+def exchange_flags(tensorflow: Any) -> str | None:
+    """The TF_XLA_FLAGS that let TensorFlow and this module hand executables over, from now on.
+
+    None if programs are not kept, or if there are flags of the user's.
+    """
     global _gfile
-    flags = os.environ.get("TF_XLA_FLAGS", "")
-    if folder_for(tensorflow.__version__)[0] is None or _FLAG in flags:
-        yield
-        return
+    if folder_for(tensorflow.__version__)[0] is None or os.environ.get("TF_XLA_FLAGS"):
+        return None
     _gfile = tensorflow.io.gfile
     _gfile.makedirs(_EXCHANGED)
-    flags += f" {_FLAG}{_EXCHANGED} --tf_xla_persistent_cache_device_types=CPU"
-    with environment("TF_XLA_FLAGS", flags.strip()):
-        yield
+    return f"--tf_xla_persistent_cache_directory={_EXCHANGED}"
 
 
 def name_of(key: tuple, *facts: object) -> str | None:
@@ -234,13 +231,6 @@ def received(function: str) -> tuple[str, bytes]:
     return "", b""
 
 
-def remove_others() -> None:
-    """Remove what TensorFlow has written for functions that are not ours, which nobody will read."""
-    for name, executable in _handed_over():
-        if _PREFIX.encode() not in executable:
-            _gfile.remove(f"{_EXCHANGED}/{name}")
-
-
 def _handed_over() -> Iterator[tuple[str, bytes]]:
     """The names and contents of the files that lie where executables are handed over."""
     if _gfile is None:
@@ -252,18 +242,22 @@ def _handed_over() -> Iterator[tuple[str, bytes]]:
 
 
 def encoded(program: ProgramCode) -> bytes:
-    """The bytes of a program's file, which begin with a digest of the rest."""
-    body = pickle.dumps(tuple(program))
+    """The bytes of a program's file: a digest of the rest, a line of JSON, functions and executable."""
+    head = program._replace(functions=len(program.functions), executable=len(program.executable))
+    line = json.dumps(head._asdict()).encode() + b"\n"
+    body = line + program.functions + program.executable
     return hashlib.sha256(body).digest() + body
 
 
 def decoded(data: bytes) -> ProgramCode | None:
-    """The program from the bytes of its file, None if they are not what was written.
-
-    Like native code, a pickle may do anything, so both are read only from a folder that is trusted.
-    """
+    """The program from the bytes of its file, None if they are not what was written."""
     digest, body = data[:32], data[32:]
-    return ProgramCode(*pickle.loads(body)) if hashlib.sha256(body).digest() == digest else None
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    line, _, contents = body.partition(b"\n")
+    head = json.loads(line)
+    size = head["functions"]
+    return ProgramCode(**{**head, "functions": contents[:size], "executable": contents[size:]})
 
 
 def check_trust(kept: Path) -> None:

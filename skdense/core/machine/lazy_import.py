@@ -14,7 +14,8 @@ alignment, and programs are functions of `tf.function`, which are not kept. Resu
 import os
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, spec_from_file_location
@@ -122,6 +123,13 @@ def import_submodule(name: str) -> ModuleType:
     """
     with _lock:
         return import_module(name)
+
+
+@contextmanager
+def others_wait() -> Iterator[bool]:
+    """Let no other thread execute the package in the block; yield whether none has before."""
+    with _lock:
+        yield is_postponed(sys.modules["tensorflow"])
 
 
 class _Loader(SourceFileLoader):

@@ -20,14 +20,12 @@ from joblib import cpu_count, effective_n_jobs
 from numpy.typing import DTypeLike, NDArray
 
 from skdense import compat
-from skdense.core.machine import costs, lazy_import
-from skdense.core.machine.disk import environment, exchange
+from skdense.core.machine import costs, disk, lazy_import
+from skdense.core.machine.context import Context
 from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
-# A GPU was never measured, and would round float32 products to TensorFloat-32.
-CPU = "/CPU:0"
-"""Where all tensors are and all programs run."""
+_own_context: Context | None = None
 
 
 class _TensorFlow:
@@ -68,13 +66,14 @@ def _start() -> Any:
     is_the_users = "tensorflow" in sys.modules  # with the user's settings
     variable = "TF_CPP_MIN_LOG_LEVEL"
     # The log has no more than what TensorFlow writes before it reads the level, unless one is set.
-    little_log = environment(variable, os.environ.get(variable, "3"))
+    little_log = disk.environment(variable, os.environ.get(variable, "3"))
     try:
         with nullcontext() if is_the_users else little_log:
             module = lazy_import.import_tensorflow()
+            _start_own_context(module, is_the_users)
             if not is_the_users:
-                with exchange(module), suppress(RuntimeError):
-                    # A RuntimeError says that another thread has started the devices meanwhile.
+                # A RuntimeError says that another thread has started the devices meanwhile.
+                with suppress(RuntimeError):
                     configure_threads(module)
                     for device in module.config.list_physical_devices("GPU"):
                         module.config.experimental.set_memory_growth(device, True)
@@ -97,17 +96,50 @@ def _start() -> Any:
     return module
 
 
-def configure_threads(module: Any) -> None:
-    """Let TensorFlow take its share of the cores, which it does not know by itself.
+def _start_own_context(module: Any, is_the_users: bool) -> None:
+    """Start a context of our own, if TensorFlow's version is tested and nothing fails."""
+    global _own_context
+    if not lazy_import.is_tested(module.__version__):
+        return
+    try:
+        with lazy_import.others_wait() as is_unused:
+            flags = disk.exchange_flags(module) if is_unused else None
+            threading = module.config.threading
+            n_threads = threads_of_joblib()
+            if is_the_users:
+                n_threads = (
+                    threading.get_intra_op_parallelism_threads(),
+                    threading.get_inter_op_parallelism_threads(),
+                )
+            _own_context = Context(module, *n_threads, flags)
+    except Exception as error:
+        _log.info("Programs run in TensorFlow's usual context and are not kept: %s", error)
 
-    In joblib's workers that is OMP_NUM_THREADS, in a container the cores that it may use.
+
+def own_context() -> Context | None:
+    """Where programs run: None stands for TensorFlow's usual context, of the user."""
+    return _own_context if tf.__version__ else None
+
+
+def threads_of_joblib() -> tuple[int, int]:
+    """How many threads TensorFlow should use within and between operations; 0 is its default.
+
+    It does not know its share of the cores: in joblib's workers that is OMP_NUM_THREADS, in a container
+    the cores that it may use.
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
-        return
-    threads = _number_in("OMP_NUM_THREADS")
-    module.config.threading.set_intra_op_parallelism_threads(threads or cpu_count())
-    if threads:
-        module.config.threading.set_inter_op_parallelism_threads(1)
+        return 0, 0
+    n_threads = _number_in("OMP_NUM_THREADS")
+    return (n_threads, 1) if n_threads else (cpu_count(), 0)
+
+
+def configure_threads(module: Any) -> None:
+    """Let TensorFlow take its share of the cores."""
+    intra_op, inter_op = threads_of_joblib()
+    if intra_op:
+        module.config.threading.set_intra_op_parallelism_threads(intra_op)
+    if inter_op:
+        module.config.threading.set_inter_op_parallelism_threads(inter_op)
 
 
 def n_threads() -> int:
@@ -184,7 +216,7 @@ def share(array: NDArray) -> Any:
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
-    is_gathered = array.nbytes > costs.COPIED_BYTES and lazy_import.is_tested(tf.__version__)
+    is_gathered = array.nbytes > costs.COPIED_BYTES and own_context() is not None
     own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
     # NumPy refuses to export read-only memory by DLPack. Programs never write to their arguments.
     interface = own.__array_interface__
@@ -194,4 +226,6 @@ def share(array: NDArray) -> Any:
 
 def view(array: NDArray) -> Any:
     """A tensor on the memory of an array that is aligned, for compiled programs only."""
+    if context := own_context():
+        return context.view(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
