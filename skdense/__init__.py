@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from skdense import compat
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
@@ -19,11 +18,6 @@ __all__ = [
     "fit_many",
     "trusted_types",
 ]
-_NOW = {
-    "make_tabular_classifier": "TabularClassifier, whose network_params are the networks' parameters",
-    "make_tabular_regressor": "TabularRegressor, whose network_params are the networks' parameters",
-}
-"""What there is in the place of names that version 0.5.0 had."""
 
 
 def trusted_types() -> list[str]:
@@ -68,7 +62,7 @@ def __getattr__(name):
         from skdense import tabular
 
         return getattr(tabular, name)
-    raise compat.missing(__name__, name, _NOW)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():

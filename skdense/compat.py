@@ -237,16 +237,6 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     )
 
 
-# --- names that are gone -----------------------------------------------------------------------------
-
-
-def missing(module: str, name: str, now: dict[str, str]) -> Exception:
-    """The error about a name that a module does not have; `now` says what there is for old names."""
-    if name in now:
-        return ImportError(f"{module} has no {name} any more: there is {now[name]}")
-    return AttributeError(f"module {module!r} has no attribute {name!r}")
-
-
 # --- LightGBM ----------------------------------------------------------------------------------------
 
 

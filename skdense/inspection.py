@@ -16,7 +16,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense import compat
 from skdense.core.formulas.layers import hidden_values
 from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike, array_of
@@ -25,19 +24,8 @@ from skdense.many import check_networks
 
 __all__ = ["Contributions", "contributions", "dead_unit_masks"]
 
-_NOW = {
-    "CoverageDisplay": "predict_interval and predict_set, whose coverage of groups pandas counts",
-    "dead_units": "skdense.inspection.dead_unit_masks",
-    "SeedStudy": "skdense.fit_many",
-    "study_seeds": "skdense.fit_many",
-}
-"""What there is in the place of names that version 0.5.0 had."""
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
-
-
-def __getattr__(name):
-    raise compat.missing(__name__, name, _NOW)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_bucket
 from skdense.core.machine import tensorflow
 from skdense.core.machine.compiling import program_of
-from skdense.core.machine.tensorflow import threads_of_joblib, tf, to_tensor
+from skdense.core.machine.tensorflow import tf, threads_of_joblib, to_tensor
 from skdense.core.program.epochs import training_program
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare

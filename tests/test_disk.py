@@ -217,7 +217,8 @@ compiling.programs.clear()
 messages.clear()
 large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
 model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
-show(["lbfgs"], first=first, left=left, flags=os.environ.get("TF_XLA_FLAGS"), loss=model.fit(large, large[:, 0]).loss_)
+flags, loss = os.environ.get("TF_XLA_FLAGS"), model.fit(large, large[:, 0]).loss_
+show(["lbfgs"], first=first, left=left, flags=flags, loss=loss)
 """
 
 

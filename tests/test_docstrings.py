@@ -31,8 +31,7 @@ NETWORKS = skdense.LowLevelMLPRegressor, skdense.LowLevelMLPClassifier
 
 def public_modules():
     names = [module.name for module in pkgutil.walk_packages(skdense.__path__, "skdense.")]
-    others = ("skdense.core", "skdense.tabular.pipeline")  # which says that 0.5.0's tables are gone
-    return [skdense, *(importlib.import_module(n) for n in names if not n.startswith(others))]
+    return [skdense, *(importlib.import_module(n) for n in names if not n.startswith("skdense.core"))]
 
 
 def public_names():

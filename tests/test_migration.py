@@ -79,6 +79,16 @@ def names_of(owner):
     return names
 
 
+def test_names_of_earlier_versions_are_missing_as_any_other_name_is():
+    """`hasattr` is False, and `getattr` takes its default."""
+    for module, name in (
+        ("skdense", "make_tabular_classifier"),
+        ("skdense.tabular", "TablePipeline"),
+        ("skdense.inspection", "study_seeds"),
+    ):
+        assert not hasattr(importlib.import_module(module), name)
+
+
 @pytest.mark.parametrize(("owners", "old", "new"), rows_since(NEWEST))
 def test_old_names_are_gone_and_new_ones_are_there(owners, old, new):
     """Names that are deprecated are still there. If a default is another one, the name is the same."""

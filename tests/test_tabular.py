@@ -171,14 +171,6 @@ for model in (skdense.TabularClassifier(cv=3), skdense.TabularRegressor(cv=3)):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_names_of_0_5_are_answered_with_what_there_is_now():
-    import skdense
-
-    for name, now in (("make_tabular_classifier", BOTH[0]), ("make_tabular_regressor", BOTH[1])):
-        with pytest.raises(ImportError, match=f"no {name} any more: there is {now.__name__}"):
-            getattr(skdense, name)
-
-
 @pytest.mark.parametrize("cls", BOTH)
 def test_messages_name_the_class_that_the_user_knows(cls):
     for name, value in (("cv", 1), ("verbose", "yes"), ("network_params", 3), ("random_state", "a")):

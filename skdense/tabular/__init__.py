@@ -5,21 +5,10 @@ A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` reads 
 and is fitted out of fold; a blend of them predicts.
 """
 
-from skdense import compat
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.views import TableScaler
 
 __all__ = ["TableEncoder", "TableScaler", "TabularClassifier", "TabularRegressor"]
-
-_NOW = {
-    "make_tabular_classifier": "skdense.TabularClassifier",
-    "make_tabular_regressor": "skdense.TabularRegressor",
-    "TablePipeline": "skdense.TabularClassifier and skdense.TabularRegressor",
-    "time_blocks": "pandas.qcut(dates, 8, labels=False, duplicates='drop')",
-    "to_onnx": "skdense.onnx.to_onnx",
-    "onnx_inputs": "skdense.onnx.onnx_inputs",
-}
-"""What there is in the place of names that version 0.5.0 had."""
 
 
 def __getattr__(name):
@@ -28,7 +17,7 @@ def __getattr__(name):
         from skdense.tabular.columns import TableEncoder
 
         return TableEncoder
-    raise compat.missing(__name__, name, _NOW)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
