@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from skdense import compat
 from skdense.core.machine import costs, disk, lazy_import
 from skdense.core.machine.context import Context
+from skdense.core.machine.log import quiet_log
 from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
@@ -64,11 +65,8 @@ tf: Any = _TensorFlow()
 
 def _start() -> Any:
     is_the_users = "tensorflow" in sys.modules  # with the user's settings
-    variable = "TF_CPP_MIN_LOG_LEVEL"
-    # The log has no more than what TensorFlow writes before it reads the level, unless one is set.
-    little_log = disk.environment(variable, os.environ.get(variable, "3"))
     try:
-        with nullcontext() if is_the_users else little_log:
+        with nullcontext() if is_the_users else quiet_log():
             module = lazy_import.import_tensorflow()
             _start_own_context(module, is_the_users)
             if not is_the_users:
