@@ -1,4 +1,4 @@
-"""What stderr shows while TensorFlow is imported: none of its three lines, and all that others write."""
+"""What stderr shows while TensorFlow is imported: not its own lines, but all that others write."""
 
 import os
 import signal
