@@ -2,12 +2,12 @@
 Your own validation set
 =======================
 
-Stop training by the samples of other groups, where random samples would promise too much.
+Use early stopping on samples of other groups, if random validation samples would be too optimistic.
 """
 
 # %%
-# Twenty measurements of each of forty patients. A network that tells patients apart does well for other
-# measurements of them, but not for new patients.
+# The data are twenty measurements of each of forty patients. A network that recognizes the patients
+# predicts further measurements of them well, but not those of new patients.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,18 +24,19 @@ splits = GroupShuffleSplit(1, test_size=0.3, random_state=0).split(X, y, patient
 train, validation = next(splits)
 
 # %%
-# `early_stopping=True` alone sets random samples aside. With `X_val` and `y_val`, yours decide.
+# `early_stopping=True` alone holds out random samples. With `X_val` and `y_val`, early stopping uses
+# your validation set.
 
 settings = {"early_stopping": True, "n_iter_no_change": 20, "random_state": 0}
-by_chance = LowLevelMLPClassifier(**settings).fit(X[train], y[train])
-by_patient = LowLevelMLPClassifier(**settings)
-by_patient.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
+random_split = LowLevelMLPClassifier(**settings).fit(X[train], y[train])
+patient_split = LowLevelMLPClassifier(**settings)
+patient_split.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
 
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
-ax.plot(by_chance.validation_scores_, label="validated on random samples")
-ax.plot(by_patient.validation_scores_, label="validated on other patients")
+ax.plot(random_split.validation_scores_, label="validated on random samples")
+ax.plot(patient_split.validation_scores_, label="validated on other patients")
 ax.set(xlabel="epoch", ylabel="validation accuracy")
 ax.legend()
 plt.show()
-print(f"on random samples: {by_chance.best_validation_score_:.2f}")
-print(f"for new patients:  {by_chance.score(X[validation], y[validation]):.2f}")
+print(f"random samples: {random_split.best_validation_score_:.2f}")
+print(f"new patients:   {random_split.score(X[validation], y[validation]):.2f}")

@@ -1,12 +1,12 @@
 """
-Networks that predict quantiles
-===============================
+Quantile regression
+===================
 
-A loss for quantiles: three networks, trained at the same time, predict a median and an interval.
+Three networks with the quantile loss, trained at the same time, predict a median and an interval.
 """
 
 # %%
-# The spread of these samples grows from left to right.
+# The noise of these samples increases from left to right.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,17 +28,17 @@ networks = [
 networks = fit_many(networks, X, y)
 
 # %%
-# Nine in ten of the test samples should lie in the band.
+# The coverage of the band from the 5% to the 95% quantile should be 90% on the test samples.
 
 low, _, high = (network.predict(X_test) for network in networks)
 inside = (low <= y_test) & (y_test <= high)
-print(f"{inside.mean():.1%} of the test samples lie in the band")
+print(f"coverage on the test samples: {inside.mean():.1%}")
 
 grid = np.linspace(-2, 2, 200)
 low, median, high = (network.predict(grid[:, None]) for network in networks)
 fig, ax = plt.subplots(layout="constrained")
 ax.plot(X_test, y_test, ".", color="0.7", ms=3, label="test samples")
-ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
+ax.fill_between(grid, low, high, alpha=0.3, label="5% to 95%")
 ax.plot(grid, median, label="median")
 ax.set(xlabel="x", ylabel="y")
 ax.legend(loc="upper left")

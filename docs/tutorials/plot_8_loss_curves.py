@@ -2,7 +2,7 @@
 Reading loss curves
 ===================
 
-What curves say about the learning rate and about overfitting.
+What loss curves show about the learning rate and overfitting.
 """
 
 import warnings
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.inspection import dead_unit_masks
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # training is cut short
+warnings.simplefilter("ignore", ConvergenceWarning)  # only 40 epochs
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -33,8 +33,9 @@ def make_network(**parameters):
 # %%
 # The learning rate
 # -----------------
-# With a rate that is too small, the loss still falls when training ends. With a good one it falls fast
-# and levels off. With one that is too large it jumps, or stays above the loss of a guess, 2.3.
+# If the rate is too small, the loss still decreases when training ends. With a good rate it decreases
+# quickly and levels off. If the rate is too large, it jumps or stays above the loss of random guessing,
+# which is 2.3.
 
 rates = [0.001, 0.03, 1, 4]
 networks = [make_network(learning_rate_init=rate) for rate in rates]
@@ -48,8 +49,9 @@ axes.legend()
 plt.show()
 
 # %%
-# The largest rate kills all units of the second layer: their output is the same for every sample, so
-# they carry no information. `fit` warns of it with a ``CollapseWarning``, a ConvergenceWarning.
+# With the largest rate, all units of the second layer die: their output is the same for every sample,
+# so they carry no information. `fit` reports this with a ``CollapseWarning``, which is a
+# ConvergenceWarning.
 
 for rate, network in zip(rates, networks):
     shares = ", ".join(
@@ -60,8 +62,8 @@ for rate, network in zip(rates, networks):
 # %%
 # Overfitting
 # -----------
-# The network overfits where the loss of your validation set rises while the training loss still falls.
-# More samples help, or a larger ``alpha``, or ``early_stopping=True``, which keeps the best epoch, or
+# The network overfits when the validation loss increases while the training loss still decreases. More
+# samples help, and so do a larger ``alpha``, ``early_stopping=True``, which keeps the best epoch,
 # dropout and weight decay (:doc:`/better_models`):
 
 ways = {
@@ -80,4 +82,4 @@ axes.legend()
 plt.show()
 
 # %%
-# A single curve may be luck: :doc:`/many_fits` trains one setting under many seeds.
+# A single curve depends on the seed: :doc:`/many_fits` trains one setting with many seeds.

@@ -1,14 +1,13 @@
 """
-Understanding a model of a table
-================================
+Explain a model for tables
+==========================
 
-Which columns matter, and why one row has its prediction: feature importance, Shapley values and
-residuals.
+Feature importance, Shapley values of single predictions, and residuals.
 """
 
 # %%
-# How much the diabetes of 442 patients has progressed after a year, with their age, sex, body mass
-# index, blood pressure, and six measurements of their blood.
+# The data set has the progression of diabetes in 442 patients after one year, with age, sex, body mass
+# index, blood pressure and six blood measurements.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,13 +25,13 @@ plt.rcParams["figure.constrained_layout.use"] = True
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl ratio triglycerides glucose"
 table = data.data.set_axis(names.split(), axis=1)
-table["sex"] = table["sex"].map({1.0: "a", 2.0: "b"})  # not said which is which
+table["sex"] = table["sex"].map({1.0: "a", 2.0: "b"})  # the data set does not say which
 X, X_test, y, y_test = train_test_split(table, data.target, random_state=0)
 
 # %%
 # The models
 # ----------
-# The blend and its models, judged on rows that their members were not trained on:
+# The blend and its models, evaluated with out-of-fold predictions:
 
 model = TabularRegressor(random_state=0).fit(X, y)
 model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
@@ -40,47 +39,47 @@ model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 # %%
 # .. index:: ! feature importance, ! SHAP
 #
-# Feature importance of the columns
-# ---------------------------------
-# How much does the score of new rows fall if the values of one column are shuffled?
+# Feature importance
+# ------------------
+# Permutation importance is the decrease of the score on test rows when one column is shuffled.
 
 importance = permutation_importance(model, X_test, y_test, n_repeats=5, random_state=0)
 means = pd.Series(importance.importances_mean, X.columns).sort_values()
 axes = means.plot.barh(figsize=(6.4, 4))
-axes.set_xlabel("drop in R2 when the column is shuffled")
+axes.set_xlabel("decrease in R2 when the column is shuffled")
 plt.show()
 
 # %%
-# Correlated columns, such as the three of cholesterol here, share their importance: if one of them is
-# shuffled, the model still has the others.
+# Correlated columns, such as the three cholesterol values here, share their importance: if one of them
+# is shuffled, the model can still use the others.
 #
 # .. index:: ! Shapley values
 #
-# One row explained
-# -----------------
-# Why does the model expect so much for this patient? :func:`~skdense.inspection.contributions` computes
-# how much each column moved the prediction from the mean. These are Shapley values, as in the package
-# shap, for columns of any type. They are sampled; error bars are two standard errors.
+# Explain one prediction
+# ----------------------
+# Why is the prediction for this patient so high? :func:`~skdense.inspection.contributions` computes how
+# much each column changes the prediction from the mean. These are Shapley values, as in the package
+# shap, for columns of any type. They are estimated by sampling; error bars are two standard errors.
 
 predicted = model.predict(X_test)
 patient = X_test.iloc[[np.argmax(predicted)]]
-found = contributions(model, X, patient, n_samples=100, random_state=0)
+shapley = contributions(model, X, patient, n_samples=100, random_state=0)
 
 names = [f"{name} = {value}" for name, value in patient.iloc[0].items()]
-moved = {"change": found.values[0], "error": 2 * found.standard_errors[0]}
+moved = {"change": shapley.values[0], "error": 2 * shapley.standard_errors[0]}
 moved = pd.DataFrame(moved, index=names).sort_values("change", key=abs)
 figure, axes = plt.subplots(figsize=(6.4, 4))
 axes.barh(moved.index, moved.change, xerr=moved.error, ecolor="gray")
-mean, this = found.base, found.predictions[0]
+mean, this = shapley.base, shapley.predictions[0]
 axes.set_xlabel(f"change of the prediction\nmean {mean:.0f}, this row {this:.0f}")
 plt.show()
 
 # %%
 # Residuals
 # ---------
-# Out-of-fold predictions show the errors of all training rows as if they were new. :doc:`/trust` makes
-# intervals of them. Other tools of scikit-learn, such as ``PartialDependenceDisplay``, take the model,
-# too.
+# Out-of-fold predictions give an honest residual for each training row. :doc:`/trust` explains the
+# prediction intervals that are based on them. Other tools of scikit-learn, such as
+# ``PartialDependenceDisplay``, work with the model, too.
 
 PredictionErrorDisplay.from_predictions(y, model.oof_prediction_)
 plt.show()

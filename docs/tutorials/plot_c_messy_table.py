@@ -1,19 +1,20 @@
 """
-From a messy table to a model in use
-====================================
+From a messy table to deployment
+================================
 
-The whole path with one table: read it, find what leaks, fit, save, export, watch new data.
+The complete way with one table: read it, find leaks, fit, save, export, monitor new data.
 """
 
 # %%
 # A messy table
 # -------------
-# Members of an invented sports club at the end of a month, and whether they left in the next. Strings
-# hold money, percents and two formats of dates, postcodes begin with zeros, some rows are there twice,
-# and `refund` is what the club paid back to those who had left. `members`, which draws the rows, is in
-# the script that can be downloaded below.
+# The rows are members of an invented sports club at the end of a month, with the target whether they
+# left in the next month. Strings contain amounts of money, percentages and two date formats, postcodes
+# begin with zeros, some rows are duplicated, and `refund` is paid to members who have left. The
+# function `members` that generates the rows is in the script, which you can download below.
 
 import tempfile
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -73,41 +74,41 @@ table.drop(columns="left").head()
 # %%
 # Read it
 # -------
-# The newest rows are the test set, since new rows will be newer, too. `fit` says what it makes of the
-# strings, and which columns it does not use. Three models and three folds are quick.
+# The newest rows are the test set, because new rows will be newer, too. `fit` warns how it reads
+# strings and which columns it does not use. Three models and three folds keep the example fast.
 
 X, y = table.drop(columns="left"), table["left"]
 is_new = X["month"] >= "2025-03-01"
 model = TabularClassifier(models=["ramps", "trees", "linear"], cv=3, random_state=0)
-with warnings.catch_warnings(record=True) as told:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     model.fit(X[~is_new], y[~is_new])
-for each in told:
-    print(each.message)
+for warning in caught:
+    print(textwrap.fill(f"- {warning.message}", 88, subsequent_indent="  "))
 print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
-# Money, percents and dates are read, and each reading is told. Identifiers are left out.
-# `model.encoder_.dropped_` has the reasons; that of the postcode asks for a part of it.
+# Amounts, percentages and dates are read, and each conversion is reported. IDs are not used.
+# `model.encoder_.dropped_` contains the reasons; the one for the postcode suggests to use a part of it.
 #
-# Do not believe a good score
-# ---------------------------
-# Such a log-loss is too good to be true. Shuffle each column of new rows: where one column has nearly
-# all of the score, ask whether its values were known when the prediction was needed.
+# Check for leaks
+# ---------------
+# Such a log-loss is too good to be true. Compute the permutation importance on the new rows: if the
+# score depends on one column, ask whether its values are known at the time of the prediction.
 
-warnings.filterwarnings("ignore", category=UserWarning)  # they are known now
+warnings.filterwarnings("ignore", category=UserWarning)  # shown above
 
 drop = permutation_importance(
     model, X[is_new], y[is_new], scoring="neg_log_loss", n_repeats=2, random_state=0
 ).importances_mean
 axes = pd.Series(drop, X.columns).sort_values().plot.barh(figsize=(6.4, 3.2))
-axes.set_xlabel("rise of the log-loss when the column is shuffled")
+axes.set_xlabel("increase in log-loss when the column is shuffled")
 plt.show()
 
 # %%
-# Refunds are paid after members have left, so that column goes. Rows that are there twice must not be
-# in two folds, nor rows of one member: drop the former, and make groups of the latter. A postcode
-# begins with its region.
+# Refunds are paid after members have left, so drop this column. Duplicated rows, and rows of one
+# member, must not be in different folds: drop the duplicates, and pass the members as groups. The first
+# digits of a postcode are the region.
 
 
 def prepared(table):
@@ -127,12 +128,12 @@ print(f"log-loss of newer rows {log_loss(y[is_new], probabilities):.3f}")
 model.summary()[["weight", "oof_loss", "oof_score"]].round(3)
 
 # %%
-# Expect the score of newer rows. :doc:`plot_b_understanding` looks into such a model.
+# Expect the score on the newer rows in practice. :doc:`plot_b_understanding` explains such a model.
 #
 # Save and export
 # ---------------
-# joblib saves the model for Python; predicting does not import TensorFlow. ONNX is for other languages
-# and small containers. `onnx_inputs` makes its inputs, also those of dates, from a table.
+# joblib saves the model for Python; prediction does not import TensorFlow. ONNX is for other languages
+# and small containers. `onnx_inputs` converts a table to its inputs, including dates.
 
 folder = Path(tempfile.mkdtemp())
 joblib.dump(model, folder / "members.joblib")
@@ -143,15 +144,15 @@ difference = abs(portable - probabilities).max()
 print(f"largest difference of the probabilities: {difference:.0e}")
 
 # %%
-# Half a year later
-# -----------------
-# There is a new plan, and a broken join has lost the visits. `predict` warns of each column that is
-# unlike the data in `fit`. `compare` returns the same as a table, to be counted, logged or drawn:
+# Monitor new data
+# ----------------
+# Half a year later, there is a new plan, and a broken join has lost the visits. `predict` warns about
+# each column that differs from the training data. `compare` returns the differences as a DataFrame:
 
 later = prepared(members(700, "2025-06-24", 6, seed=1))
 later.loc[::9, "plan"] = "student"
 loaded.encoder_.compare(later.assign(visits=np.nan)).drop(columns="text")
 
 # %%
-# Later dates are normal. :doc:`/serving` shows how to count these warnings, :doc:`/new_rows` whether it
-# is time for a new model, and :doc:`/tables` how to tune it.
+# Later dates are expected. :doc:`/serving` explains monitoring, :doc:`/new_rows` compares an old and a
+# new model, and :doc:`/tables` describes the settings.
