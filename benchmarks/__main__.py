@@ -1,73 +1,191 @@
-"""The command line: each of `SUITES` measures, and leaves its report and picture in a folder."""
+"""The command line: the comparison of one minute, and the suites that write the reports."""
 
 import argparse
+import os
 import re
+import sys
+import time
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 
-from benchmarks import (
-    accuracy,
-    costs,
-    environment,
-    first_fits,
-    intervals,
-    pruned,
-    search,
-    serving,
-    speed,
-    table_sizes,
-)
-from benchmarks.process import RESULTS, resumed
+from benchmarks import comparison, own_table, widths
+from benchmarks.process import RESULTS, bar, resumed
+from benchmarks.report import wrapped
 
 # A suite is a module: `jobs` lists what `measure` is called with, `to_markdown` writes the report of
 # the rows, `draw` their picture. The minutes are of two quiet cores.
 SUITES = {
-    "speed": (speed, "MLPClassifier's seconds over ours, by job and dtype, 10 minutes"),
-    "first_fits": (first_fits, "whole processes: a first run, the next, later fits, 8 minutes"),
-    "costs": (costs, "what an import, programs and fits take of time and memory, 6 minutes"),
-    "serving": (serving, "one row by joblib and ONNX, and memory, beside rivals, 10 minutes"),
-    "table_sizes": (table_sizes, "the default for tables as rows grow, 5 minutes"),
-    "search": (search, "many fits in threads and in processes, 12 minutes"),
-    "pruned": (pruned, "searches that leave candidates out early, 12 minutes"),
-    "intervals": (intervals, "how often intervals and sets of classes hold, 10 minutes"),
-    "accuracy": (accuracy, "the default for tables and its rivals on sixty real ones, 2 hours"),
-}  # fmt: skip
+    "speed": "MLPClassifier's seconds over ours, by job and dtype, 10 minutes",
+    "first_fits": "whole processes: a first run, the next, later fits, 8 minutes",
+    "costs": "what an import, programs and fits take of time and memory, 6 minutes",
+    "serving": "one row by joblib and ONNX, and memory, beside rivals, 10 minutes",
+    "table_sizes": "the default for tables as rows grow, 5 minutes",
+    "search": "many fits in threads and in processes, 12 minutes",
+    "pruned": "searches that leave candidates out early, 12 minutes",
+    "intervals": "coverage of intervals and of sets of classes, 10 minutes",
+    "accuracy": "the default for tables and its rivals on eighty real ones, 3 hours",
+}
+FULL = """\
+The full suite, hours: python -m pip install ".[benchmark-all]" && python -m benchmarks --all
+Its parts and further options: python -m benchmarks --help"""
 
 
-def main():
-    """Run the chosen suites; print their reports and keep them."""
+def main(arguments=None):
+    """Run the comparison, or the chosen suites."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    chosen = [name for name in SUITES if options.all or getattr(options, name)]
+    if not chosen:
+        compare(parser, options)
+        return
+    if options.data or options.widths or options.target or options.task:
+        parser.error("--data, --target, --task and --widths are of the comparison, not of a suite")
+    against = options.against and str(options.against.resolve())
+    given = {"rounds": options.rounds, "against": against, "size": options.size}
+    for name in chosen:
+        run(name, options.output / name, options.only, given)
+
+
+def build_parser():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure, print a report and keep it. A run that was stopped goes on where it was.",
+        usage="%(prog)s [--data NAME ...] [--widths], or suites such as --speed; --help lists all",
+        description=(
+            "Without options: LowLevelMLPClassifier, MLPClassifier and LogisticRegression on "
+            f"{', '.join(comparison.DATA)}, about a minute."
+        ),
     )
-    parser.add_argument("--all", action="store_true", help="every suite, about three hours")
-    for name, (_, description) in SUITES.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
-    parser.add_argument(
-        "--output", type=Path, default=RESULTS, help="folder of the reports, by default %(default)s"
+    own = parser.add_argument_group("the comparison")
+    own.add_argument(
+        "--data", nargs="+", metavar="NAME", help="some of these data sets, or one FILE.csv"
     )
-    parser.add_argument("--rounds", type=int, help="how often, or on how many splits, each job runs")
-    parser.add_argument("--only", metavar="REGEX", default="", help="jobs in whose names this is found")
-    parser.add_argument(
+    own.add_argument("--target", metavar="COLUMN", help="the column of FILE.csv that is predicted")
+    own.add_argument(
+        "--task",
+        choices=("classification", "regression"),
+        help="of FILE.csv; by default numbers of more than two values are a regression",
+    )
+    own.add_argument(
+        "--widths",
+        action="store_true",
+        help=f"GridSearchCV over the widths {', '.join(map(str, widths.WIDTHS))} instead",
+    )
+    suites = parser.add_argument_group(
+        "suites that write the reports", "A run that was stopped goes on where it was."
+    )
+    suites.add_argument("--all", action="store_true", help="every suite, about four hours")
+    for name, description in SUITES.items():
+        suites.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
+    suites.add_argument("--rounds", type=int, help="how often, or on how many splits, each job runs")
+    suites.add_argument("--only", metavar="REGEX", default="", help="jobs in whose names this is found")
+    suites.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="an older one, for --accuracy and --serving"
     )
-    parser.add_argument("--size", choices=("small", "large"), help="the tables of --accuracy")
-    arguments = parser.parse_args()
-    chosen = [name for name in SUITES if arguments.all or getattr(arguments, name)]
-    if not chosen:
-        parser.error("choose suites, or --all")
-    against = arguments.against and str(arguments.against.resolve())
-    options = {"rounds": arguments.rounds, "against": against, "size": arguments.size}
-    for name in chosen:
-        run(name, arguments.output / name, arguments.only, options)
+    suites.add_argument("--size", choices=("small", "large"), help="the tables of --accuracy")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=RESULTS,
+        help="folder of the results, by default benchmarks/results",
+    )
+    return parser
+
+
+def compare(parser, options):
+    """Measure one of the comparisons; print its table, what it shows and where the picture is."""
+    name, suite, jobs = comparison_of(parser, options)
+    start = time.time()
+    rows = [suite.measure(**job) for job in bar(jobs, name)]
+    print(suite.to_text(rows), end="\n\n")
+    print(wrapped(suite.sentence(rows)), end="\n\n")
+    if hasattr(suite, "draw"):
+        if find_spec("matplotlib"):
+            options.output.mkdir(parents=True, exist_ok=True)
+            picture = options.output / f"{name}.png"
+            suite.draw(rows, picture)
+            print(f"Picture: {os.path.relpath(picture)}")
+        else:
+            print("For a picture: python -m pip install matplotlib")
+    print(took(time.time() - start), FULL, sep="\n")
+
+
+def took(seconds):
+    """The seconds of a run, and a warning where other work has made them longer."""
+    processor = os.times().children_user + os.times().children_system
+    text = f"This took {seconds:.0f} s, {processor:.0f} s of processor time."
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0  # on Windows
+    if load > (os.cpu_count() or 1) + 1:
+        text += (
+            f"\nOther work ran at the same time (load {load:.0f}): run it again for seconds to quote."
+        )
+    return text
+
+
+def comparison_of(parser, options):
+    """The name of the chosen comparison, its module and its jobs; ends with an error for a typo."""
+    names = options.data or []
+    files = [name for name in names if name.endswith(".csv") or os.sep in name]
+    if files:
+        return "own_table", own_table, own_table.jobs(*checked_table(parser, options, files))
+    for option in ("target", "task"):
+        if getattr(options, option):
+            parser.error(f"--{option} needs --data FILE.csv")
+    for name in names:
+        if name not in comparison.DATA:
+            known = f"{', '.join(comparison.DATA)}, or FILE.csv with --target COLUMN"
+            hint = guess(name, comparison.DATA)
+            parser.error(f"--data: no data set {name!r}{hint}; there are {known}")
+    suite = widths if options.widths else comparison
+    name = "widths" if options.widths else "comparison"
+    return name, suite, suite.jobs(list(dict.fromkeys(names)) or suite.DATA)
+
+
+def checked_table(parser, options, files):
+    """The path of the user's table, its target and its task; ends with an error for a typo."""
+    if len(options.data) > 1 or options.widths:
+        parser.error("--data FILE.csv stands alone, without other data sets and without --widths")
+    path = Path(files[0]).resolve()
+    if not path.is_file():
+        there = [found.name for found in path.parent.glob("*.csv")]
+        parser.error(f"--data: no file {files[0]}{guess(path.name, there)}")
+    missing = [name for name in ("pandas", "skrub", "lightgbm") if not find_spec(name)]
+    if missing:
+        parser.error(f'{", ".join(missing)} not installed: python -m pip install ".[tables]"')
+    columns = own_table.columns(path)
+    if options.target not in columns:
+        wrong = f"has no column {options.target!r}" if options.target else "needs --target COLUMN"
+        shown = ", ".join(columns[:20]) + (" ..." if len(columns) > 20 else "")
+        hint = guess(options.target or "", columns)
+        parser.error(f"--target: {path.name} {wrong}{hint}; its columns are {shown}")
+    _, y, task = own_table.read(path, options.target, options.task)
+    least, fewest = own_table.LEAST, own_table.FEWEST_ROWS
+    if len(y) < fewest or len(set(y)) < 2:
+        left_out = f" (classes of fewer than {least} rows are left out)"
+        parser.error(
+            f"--target: {path.name} has {len(y)} rows with {len(set(y))} values of {options.target!r}"
+            f"{left_out if task == 'classification' else ''}; {fewest} rows and 2 values are needed"
+        )
+    return path, options.target, task
+
+
+def guess(name, known):
+    """A question with the nearest known name, or nothing."""
+    near = get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def run(name, folder, only, options):
     """Measure the jobs of a suite, and write its report into a folder."""
-    suite, _ = SUITES[name]
+    suite = import_module(f"benchmarks.{name}")
+    environment = import_module("benchmarks.environment")
     known = signature(suite.jobs).parameters
     jobs = suite.jobs(**{key: value for key, value in options.items() if value and key in known})
     jobs = [job for job in jobs if re.search(only, " ".join(map(str, job.values())))]
+    if not jobs:
+        sys.exit(f"--only {only!r}: no job of --{name.replace('_', '-')} has this in its name")
     about = environment.describe()
     state = [about, environment.code()]
     found = resumed(name, suite.measure, jobs, state, getattr(suite, "PROCESSES", 1))

@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 from threadpoolctl import threadpool_limits
 
 from benchmarks import contestants, plots, standings, tables
@@ -75,17 +74,7 @@ def one_split(data, estimator, seed):
     with threadpool_limits(1):
         model.fit(X, y)
     seconds = time.process_time() - start
-    return {"seconds": seconds} | _scores(task, model, X_test, y_test, y.std())
-
-
-def _scores(task, model, X, y, scale):
-    """The score, of which more is better, and the loss, of which less is."""
-    if task == "regression":
-        predicted = model.predict(X)
-        return {"score": r2_score(y, predicted), "loss": root_mean_squared_error(y, predicted) / scale}
-    probabilities = model.predict_proba(X)
-    predicted = probabilities.argmax(axis=1)
-    return {"score": accuracy_score(y, predicted), "loss": log_loss(y, probabilities)}
+    return {"seconds": seconds} | contestants.scores(task, model, X_test, y_test, y.std())
 
 
 def _in_fresh_process(data, estimator, seed, checkout, programs):

@@ -21,6 +21,7 @@ from sklearn.base import (
 from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -122,6 +123,16 @@ def ours(task):
 
     kind = KINDS[task]
     return getattr(skdense, f"Tabular{kind}", None) or getattr(skdense, f"make_tabular_{kind.lower()}")
+
+
+def scores(task, model, X, y, scale):
+    """The score, of which more is better, and the loss, of which less is."""
+    if task == "regression":
+        predicted = model.predict(X)
+        return {"score": r2_score(y, predicted), "loss": root_mean_squared_error(y, predicted) / scale}
+    probabilities = model.predict_proba(X)
+    predicted = probabilities.argmax(axis=1)
+    return {"score": accuracy_score(y, predicted), "loss": log_loss(y, probabilities)}
 
 
 class Columns(TransformerMixin, BaseEstimator):

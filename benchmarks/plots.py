@@ -14,6 +14,43 @@ from benchmarks.report import SCORES, significant
 OURS, THEIRS = "#0072B2", "#D55E00"
 
 
+def comparison(rows, path, models):
+    """For each data set the seconds of a whole process and of later fits, and the log-loss."""
+    data = list(dict.fromkeys(row["data"] for row in rows))
+    figure, (left, right) = plt.subplots(
+        1,
+        2,
+        figsize=(10, 1.6 + 0.75 * len(data)),
+        sharey=True,
+        width_ratios=[1.6, 1],
+        layout="constrained",
+    )
+    styles = (OURS, "o"), ("#56B4E9", "s"), (THEIRS, "D"), ("#009E73", "^")
+    for place, (model, (colour, marker)) in enumerate(zip(models, styles)):
+        shown = [row for row in rows if row["model"] == model]
+        places = [data.index(row["data"]) + 0.18 * (place - 1.5) for row in shown]
+        later, process = ([row[name] for row in shown] for name in ("later", "process"))
+        left.hlines(places, later, process, color=colour, lw=1, alpha=0.6)
+        style = {"color": colour, "marker": marker, "ls": "none"}
+        left.plot(later, places, label=model, **style)
+        left.plot(process, places, markerfacecolor="white", **style)
+        right.plot([row["loss"] for row in shown], places, **style)
+    left.set(xscale="log", ylim=(len(data) - 0.5, -0.5))
+    left.set_xlabel("seconds, log scale; filled: a later fit, hollow: a whole process")
+    left.set_yticks(range(len(data)), data)
+    left.xaxis.set_major_formatter("{x:g}")
+    right.set_xlim(0, 1.08 * max(row["loss"] for row in rows))
+    right.set_xlabel("log-loss of held-out rows")
+    for axis in (left, right):
+        axis.grid(axis="x", alpha=0.3)
+        axis.set_axisbelow(True)
+        for edge in range(1, len(data)):
+            axis.axhline(edge - 0.5, color="0.85", lw=1)
+    figure.suptitle("Further left is better", fontsize=11)
+    figure.legend(loc="outside lower center", ncols=len(models))
+    _save(figure, path)
+
+
 def speed(rows, path):
     """For each job, the smaller ratio in each pair of dtypes as a mark on one line."""
     table = pd.DataFrame(rows)

@@ -29,15 +29,16 @@ def fresh(function, kept=None, checkout=None, **arguments):
     """
     command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
     with TemporaryDirectory() as empty:
-        output = subprocess.run(
+        finished = subprocess.run(
             [*command, json.dumps(arguments), *([checkout] if checkout else [])],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"SKDENSE_CACHE_DIR": kept or empty},
-            stdout=subprocess.PIPE,
+            capture_output=True,  # the log lines of TensorFlow, too
             text=True,
-            check=True,
-        ).stdout
-    return json.loads(output.splitlines()[-1])
+        )
+    if finished.returncode:
+        raise RuntimeError(f"{function.__name__}({arguments}) failed:\n{finished.stderr[-4000:]}")
+    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def use(checkout):
@@ -50,14 +51,27 @@ def use(checkout):
             raise ImportError(f"skdense was imported from {skdense.__file__}, not from {checkout}")
 
 
+def bar(items, title, total=None):
+    """The items with a progress bar, or lines where tqdm is not installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        total = len(items) if total is None else total
+        return (_told(item, f"{title} {place} of {total}") for place, item in enumerate(items, 1))
+    return tqdm(items, title, total, leave=False, unit="job")
+
+
+def _told(item, text):
+    print(text, file=sys.stderr)
+    return item
+
+
 def resumed(suite, measure, jobs, state, processes=1):
     """For each job what `measure(**job)` returns, and the load of the machine; so many at a time.
 
     Each result is kept in a file of `RESULTS` at once. A run that was stopped goes on where it was,
     with the results of the same `state` of the code and the machine.
     """
-    from tqdm import tqdm
-
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{suite}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
@@ -75,7 +89,7 @@ def resumed(suite, measure, jobs, state, processes=1):
     with ThreadPoolExecutor(processes) as pool:
         waiting = [pool.submit(measured, key, job) for key, job in zip(keys, jobs) if key not in kept]
         try:
-            for done in tqdm(as_completed(waiting), suite, len(waiting), leave=False, unit="job"):
+            for done in bar(as_completed(waiting), suite, len(waiting)):
                 done.result()
         except BaseException:  # Ctrl-C ends the processes that run; no other starts
             pool.shutdown(cancel_futures=True)

@@ -1,7 +1,11 @@
 """Figures as text: numbers and Markdown tables."""
 
 import math
+import re
+import textwrap
+from statistics import median
 
+WIDTH = 100  # columns of a text for a terminal
 SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
 """The score and the loss of each task."""
 
@@ -21,3 +25,39 @@ def markdown_table(rows):
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([row[name] for name in head] for row in rows)]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def wrapped(text):
+    """A text in lines of at most `WIDTH` columns."""
+    return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def plain_table(rows, group=None):
+    """A table of dicts for a terminal, numbers on the right; a value of `group` is not repeated."""
+    names = list(rows[0])
+    cells = [[str(row[name]) for name in names] for row in rows]
+    widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
+    is_number = [all(re.fullmatch(r"[-\d.,]*", line[i]) for line in cells) for i in range(len(names))]
+
+    def written(line):
+        aligned = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, is_number)
+        ]
+        return "  ".join(aligned).rstrip()
+
+    lines, last = [written(names), written(["-" * width for width in widths])], None
+    for row, line in zip(rows, cells):
+        if group and row[group] == last:
+            line = ["" if name == group else cell for name, cell in zip(names, line)]
+        elif group and last is not None:
+            lines.append("")
+        last = row[group] if group else None
+        lines.append(written(line))
+    return "\n".join(lines)
+
+
+def ratio_range(ratios):
+    """Ratios in words: "1.2 times", or "1.2 to 3.4 times (median 2.0)"."""
+    low, middle, high = (significant(of(ratios)) for of in (min, median, max))
+    return f"{low} times" if low == high else f"{low} to {high} times (median {middle})"

@@ -1,0 +1,138 @@
+"""`--data FILE.csv --target COLUMN`: the default for tables and its rivals on a table of the user's.
+
+Each model is fitted in a fresh process on three random splits into three quarters and a held-out
+quarter, with the settings of `contestants.py`, all on one thread.
+"""
+
+import time
+import warnings
+
+from benchmarks.process import fresh
+from benchmarks.report import SCORES, plain_table, significant, wrapped
+
+MODELS = ("skdense", "stopped LightGBM", "LightGBM", "CatBoost", "tabular_pipeline")
+SPLITS = 3
+LEAST, FEWEST_ROWS = 20, 40  # rows of a class, and of the table
+LEGEND = f"""\
+first fit, later fits: seconds of processor time of the first fit in a fresh process, which for
+skdense imports TensorFlow and compiles, and the mean of the next {SPLITS - 1}. predict: milliseconds
+for 1,000 rows. Scores are of held-out rows, means of {SPLITS} splits. stopped LightGBM: early stopping
+by a fifth of the training rows; tabular_pipeline: skrub's; all others: default settings."""
+
+
+def columns(path):
+    """The names of the columns of a CSV file."""
+    import pandas as pd
+
+    return pd.read_csv(path, nrows=0).columns.tolist()
+
+
+def read(path, target, task=None):
+    """The columns of a CSV file without the target, the target, and its task.
+
+    Numbers of more than two values are a regression, unless `task` says otherwise. Rows without a
+    target, and classes with too few rows to be in each part, are dropped.
+    """
+    import numpy as np
+    import pandas as pd
+
+    table = pd.read_csv(path)
+    table = table.dropna(subset=target)
+    if task is None:
+        is_number = pd.api.types.is_numeric_dtype(table[target]) and table[target].nunique() > 2
+        task = "regression" if is_number else "classification"
+    if task == "classification":
+        table = table[table.groupby(target)[target].transform("size") >= LEAST]
+    y, X = table[target], table.drop(columns=target).reset_index(drop=True)
+    if task == "regression":
+        return X, y.to_numpy(np.float64), task
+    return X, np.unique(y.astype(str), return_inverse=True)[1], task
+
+
+def fit(path, target, task, model):
+    """The figures of a model on the table, in this process."""
+    from sklearn.model_selection import train_test_split
+    from threadpoolctl import threadpool_limits
+
+    from benchmarks import contestants
+
+    warnings.simplefilter("ignore")
+    X, y, task = read(path, target, task)
+    stratify = y if task == "classification" else None
+    seconds, predicting, scores = [], [], []
+    for seed in range(SPLITS):
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, test_size=0.25, stratify=stratify, random_state=seed
+        )
+        estimator = contestants.make(model, task, X_train, seed)
+        start = time.process_time()
+        with threadpool_limits(1):
+            estimator.fit(X_train, y_train)
+            seconds.append(time.process_time() - start)
+            many = X_test.sample(1000, replace=True, random_state=0)
+            estimator.predict(many)
+            start = time.process_time()
+            estimator.predict(many)
+            predicting.append(time.process_time() - start)
+            scores.append(contestants.scores(task, estimator, X_test, y_test, y_train.std()))
+    means = {name: sum(found[name] for found in scores) / SPLITS for name in scores[0]}
+    later = sum(seconds[1:]) / (SPLITS - 1)
+    return {
+        "model": model,
+        "task": task,
+        "first": seconds[0],
+        "later": later,
+        "predict": min(predicting),
+        **means,
+    }
+
+
+def jobs(path, target, task):
+    """Each model that is installed."""
+    from benchmarks import contestants
+
+    there = contestants.present()
+    return [
+        {"path": str(path), "target": target, "task": task, "model": name}
+        for name in MODELS
+        if name in there
+    ]
+
+
+def measure(**job):
+    return fresh(fit, **job)
+
+
+def to_text(rows):
+    """The table for a terminal, and below it what its columns are."""
+    score, loss = SCORES[rows[0]["task"]]
+    table = [
+        {
+            "model": row["model"],
+            "first fit": significant(row["first"]),
+            "later fits": significant(row["later"]),
+            "predict": significant(1000 * row["predict"]),
+            score: f"{row['score']:.3f}",
+            loss: f"{row['loss']:.4f}",
+        }
+        for row in rows
+    ]
+    note = " The RMSE is divided by the standard deviation of the target." if loss == "RMSE" else ""
+    return f"{plain_table(table)}\n\n{wrapped(LEGEND + note)}"
+
+
+def sentence(rows):
+    """What the table shows, in one sentence."""
+    ours, *rivals = rows
+    kind = "TabularClassifier" if ours["task"] == "classification" else "TabularRegressor"
+    loss = SCORES[ours["task"]][1]
+    if not rivals:
+        return f"{kind} has a {loss} of {ours['loss']:.4f}; no other model is installed."
+    best = min(rivals, key=lambda row: row["loss"])
+    ratio, seconds = ours["loss"] / best["loss"], ours["later"] / best["later"]
+    order = "lower than" if ratio < 1 else "higher than" if ratio > 1 else "equal to"
+    return (
+        f"{kind}'s {loss} is {abs(1 - ratio):.1%} {order} that of {best['model']}, the best of the "
+        f"others here, and a later fit takes {significant(seconds)} times its processor time; three "
+        "splits of one table do not tell small differences from chance."
+    )

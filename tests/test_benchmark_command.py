@@ -1,0 +1,142 @@
+"""`python -m benchmarks`: its options, its table and its sentence, and one measurement."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _benchmarks():
+    sys.path.append(str(ROOT))
+    yield
+    sys.path.remove(str(ROOT))
+
+
+@pytest.fixture
+def command():
+    from benchmarks import __main__
+
+    return __main__
+
+
+@pytest.fixture
+def comparison():
+    from benchmarks import comparison
+
+    return comparison
+
+
+def figures(comparison, later=(0.5, 0.25, 1.0, 0.02), accuracy=0.9, loss=(0.2, 0.2, 0.2, 0.1)):
+    """Rows as they are measured, of all data sets and models."""
+    return [
+        {"data": data, "model": model, "process": 12.5, "first": 10.1, "later": seconds}
+        | {"accuracy": accuracy, "loss": value}
+        for data in comparison.DATA
+        for model, seconds, value in zip(comparison.MODELS, later, loss)
+    ]
+
+
+def error(command, capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(arguments)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_the_table_and_the_sentence_fit_100_columns(comparison):
+    from benchmarks.report import wrapped
+
+    rows = figures(comparison, later=(1234.5, 0.00012, 99.9, 1e-5))
+    shown = comparison.to_text(rows) + "\n" + wrapped(comparison.sentence(rows))
+    assert max(map(len, shown.splitlines())) <= 100
+    for data in comparison.DATA:
+        assert shown.count(f"\n{data} ") == 1  # not repeated for each model
+    for model in comparison.MODELS:
+        assert shown.count(f" {model} ") >= len(comparison.DATA)
+
+
+def test_the_sentence_says_who_is_ahead_whoever_it_is(comparison):
+    text = comparison.sentence(figures(comparison))
+    assert "has the accuracy of MLPClassifier" in text
+    assert "later fits are 2.0 times as fast" in text
+    assert "lower log-loss on 5 of them" in text
+    text = comparison.sentence(
+        figures(comparison, later=(1.0, 1.0, 0.5, 0.1), loss=(0.1, 0.1, 0.1, 0.2))
+    )
+    assert "later fits are 0.50 times as fast" in text
+    assert "lower log-loss on 0 of them" in text
+
+
+def test_the_sentence_never_gives_later_fits_without_a_whole_process(comparison):
+    for rows in (figures(comparison), figures(comparison)[:4]):
+        text = comparison.sentence(rows)
+        assert text.count("later fits") == text.count("a whole first process takes") == 1
+    assert text.startswith("On iris ")
+
+
+def test_one_or_several_data_sets_are_chosen_by_name(command):
+    parser = command.build_parser()
+    options = parser.parse_args(["--data", "digits", "iris", "digits"])
+    name, _, jobs = command.comparison_of(parser, options)
+    assert name == "comparison"
+    assert list(dict.fromkeys(job["data"] for job in jobs)) == ["digits", "iris"]
+    assert len(jobs) == 8
+    options = parser.parse_args(["--data", "wine", "--widths"])
+    name, _, jobs = command.comparison_of(parser, options)
+    assert name == "widths"
+    assert [job["data"] for job in jobs] == ["wine"] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "digit"], "no data set 'digit' (did you mean 'digits'?); there are iris, wine"),
+        (["--data", "missing.csv"], "no file missing.csv"),
+        (["--data", "a.csv", "iris"], "stands alone"),
+        (["--target", "y"], "--target needs --data FILE.csv"),
+        (["--speed", "--data", "iris"], "not of a suite"),
+        (["--sped"], "unrecognized arguments: --sped"),
+    ],
+)
+def test_a_typo_is_told_before_anything_runs(command, capsys, arguments, said):
+    assert said in error(command, capsys, *arguments)
+
+
+def test_a_wrong_column_of_a_file_names_the_nearest_one(command, capsys, tmp_path):
+    pytest.importorskip("lightgbm")
+    path = tmp_path / "houses.csv"
+    path.write_text("rooms,price\n" + "".join(f"{i % 7},{100 + i}\n" for i in range(50)))
+    assert "did you mean 'price'?" in error(command, capsys, "--data", str(path), "--target", "prize")
+    assert "needs --target COLUMN" in error(command, capsys, "--data", str(path))
+    assert "did you mean 'houses.csv'?" in error(command, capsys, "--data", str(tmp_path / "house.csv"))
+    path.write_text("rooms,price\n" + "1,2\n1,3\n1,4\n")
+    assert "has 3 rows" in error(command, capsys, "--data", str(path), "--target", "price")
+
+
+def test_the_task_of_a_file_follows_from_its_target(tmp_path):
+    pd = pytest.importorskip("pandas")
+    from benchmarks import own_table
+
+    path = tmp_path / "table.csv"
+    frame = pd.DataFrame({"a": range(60), "stars": [1, 2, 3] * 20, "kind": ["x", "y", "z"] * 20})
+    frame.assign(flag=[0, 1] * 30).to_csv(path, index=False)
+    assert own_table.read(path, "stars")[2] == "regression"
+    assert own_table.read(path, "flag")[2] == "classification"
+    X, y, task = own_table.read(path, "kind")
+    assert (task, sorted(set(y)), "kind" in X) == ("classification", [0, 1, 2], False)
+    assert own_table.read(path, "stars", "classification")[1].max() == 2
+
+
+def test_the_figures_of_a_model_are_those_of_a_process_of_its_own(comparison, tmp_path):
+    """The cheapest one: without TensorFlow."""
+    row = comparison.measure("iris", comparison.LINEAR)
+    assert row["accuracy"] > 0.9
+    assert 0 < row["loss"] < 0.3
+    assert 0 < row["first"] < row["process"]
+    assert 0 < row["later"] < row["process"]
+    pytest.importorskip("matplotlib")
+    comparison.draw(figures(comparison), tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
