@@ -73,8 +73,10 @@ def one_split(data, estimator, seed):
     start = time.process_time()
     with threadpool_limits(1):
         model.fit(X, y)
-    seconds = time.process_time() - start
-    return {"seconds": seconds} | contestants.scores(task, model, X_test, y_test, y.std())
+        seconds = time.process_time() - start
+        scores = contestants.scores(task, model, X_test, y_test, y.std())
+        predict = contestants.seconds_of_1000(model, X_test)
+    return {"seconds": seconds, "predict": predict} | scores
 
 
 def _in_fresh_process(data, estimator, seed, checkout, programs):
