@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.linear_model import (
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -504,7 +512,8 @@ _CONVERTERS = {
     CrossFitClassifier: _cross_fit_classifier,
     CrossFitRegressor: _cross_fit_regressor,
     **dict.fromkeys((LowLevelMLPClassifier, LowLevelMLPRegressor), _network),
-    **dict.fromkeys((LogisticRegression, LinearRegression, Ridge, RidgeCV), _linear),
+    **dict.fromkeys((LogisticRegression, LogisticRegressionCV), _linear),
+    **dict.fromkeys((LinearRegression, Ridge, RidgeCV, Lasso, LassoCV), _linear),
     **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
 }
 """What converts steps and models, by their very classes: a subclass may compute something else."""

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -50,23 +51,53 @@ def members_of(fitted, *names):
 # --- which there are ---------------------------------------------------------------------------------
 
 
-def suiting(n_rows=100, n_classes=0, n_outputs=1, loss="squared_error"):
+def task_of(n_rows=100, n_columns=10, n_classes=0, n_outputs=1, loss="squared_error"):
+    return Task(
+        n_rows=n_rows,
+        n_trained_on=n_rows,
+        n_of_rarest=n_rows // n_classes if n_classes else 0,
+        n_columns=n_columns,
+        n_classes=n_classes,
+        n_outputs=n_outputs,
+        loss_params={} if n_classes else {"loss": loss, "quantile": 0.5, "delta": 1.0},
+        network_params={},
+    )
+
+
+def suiting(**its):
     """The names of the models that suit a table."""
-    of_loss = {} if n_classes else {"loss": loss, "quantile": 0.5, "delta": 1.0}
-    task = Task(n_rows, n_rows, n_classes, n_outputs, of_loss, {})
-    return " ".join(name for name, model in MODELS.items() if model.suits(task))
+    return " ".join(name for name, model in MODELS.items() if model.suits(task_of(**its)))
 
 
-def test_rows_classes_outputs_and_the_loss_decide_which_models_there_are():
-    assert suiting(9_999) == "plain ramps trees linear constant"
-    assert suiting(10_000) == suiting(99_999) == "plain ramps trees"
-    assert suiting(100_000) == "plain ramps"
-    assert suiting(n_classes=2) == "ramps trees linear constant"
+def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are():
+    assert suiting(n_rows=51) == suiting(n_rows=4_999) == "plain ramps trees linear constant"
+    assert suiting(n_rows=9_999) == "plain ramps trees linear constant deep"
+    assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "plain ramps trees deep"
+    assert suiting(n_classes=2) == "ramps trees linear constant sparse"
     assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
     assert suiting(n_classes=11) == suiting(n_outputs=2) == "plain ramps linear constant"
     for loss in ("absolute_error", "poisson", "quantile", "huber"):
         assert suiting(loss=loss) == "plain ramps trees"
         assert suiting(loss=loss, n_outputs=2) == "plain ramps"
+
+
+def test_the_sparse_model_is_for_many_columns_and_for_few_rows_of_two_classes():
+    def is_in(n_rows, n_columns, n_classes):
+        return "sparse" in suiting(n_rows=n_rows, n_columns=n_columns, n_classes=n_classes).split()
+
+    assert [is_in(n, 300, 0) for n in (1_500, 1_501)] == [True, False]
+    assert [is_in(n, 300, 2) for n in (1_500, 1_501)] == [True, False]
+    assert [is_in(n, 10, 0) for n in (50, 51)] == [True, False]
+    assert [is_in(n, 10, 2) for n in (1_000, 1_001)] == [True, False]
+    assert not is_in(100, 300, 3)
+
+
+def test_the_columns_that_count_are_those_of_the_encoded_table():
+    """A column of 20 levels is 20 columns."""
+    levels = np.arange(100) % 20
+    fitted = TabularRegressor(network_params=NETWORK, cv=2, random_state=0)
+    fitted.fit(pd.DataFrame({"level": levels.astype(str) + np.array("x")}), levels % 3)
+    assert "sparse" in fitted.ensemble_.named_estimators_
 
 
 def test_a_listed_model_is_fitted_whatever_the_size_is():
@@ -318,6 +349,64 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
 
 
 # --- single models -----------------------------------------------------------------------------------
+
+
+def test_the_penalty_of_linear_models_is_chosen():
+    """Classes that a difference of nearly equal columns separates need nearly none."""
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(400, 3))
+    x = 3 * rng.normal(size=(400, 1)) + 0.1 * parts
+    y = (parts[:, 0] > parts[:, 1]).astype(int)
+    model = classifier("linear", cv=3).fit(x[:200], y[:200])
+    fixed = LogisticRegression(C=0.3).fit((x[:200] - x.mean(0)) / x.std(0), y[:200])
+    loss = log_loss(y[200:], model.predict_proba(x[200:]))
+    assert loss < 0.2 < 0.6 < log_loss(y[200:], fixed.predict_proba((x[200:] - x.mean(0)) / x.std(0)))
+    # And for noise a strong one.
+    noise = rng.normal(size=(100, 20))
+    fitted = members_of(classifier("linear").fit(noise, np.arange(100) % 2), "linear")
+    assert max(np.abs(each.coef_).max() for each in fitted) < 0.1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["linear", "sparse"])
+def test_linear_models_can_be_fitted_to_few_rows_and_rare_classes(name):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    for y, cv in ((np.arange(12) % 2, 4), (np.r_[np.zeros(50), 1, 1], 2), (np.arange(6) % 3, 2)):
+        fitted = classifier(name, cv=cv).fit(x[: len(y)], y)
+        assert np.isfinite(fitted.predict_proba(x)).all()
+    for n_rows in (4, 12, 60):
+        assert np.isfinite(regressor(name).fit(x[:n_rows], x[:n_rows, 0]).predict(x)).all()
+
+
+def test_the_sparse_model_finds_the_few_columns_that_matter():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1_150, 300))
+    linear = x[:, :3] @ [2, -1.5, 1]
+    y = linear + rng.normal(size=len(x))
+    model = regressor("sparse", cv=4).fit(x[:150], y[:150])
+    assert np.sqrt(np.mean((model.predict(x[150:]) - y[150:]) ** 2)) < 1.2  # 1 is noise
+    labels = (3 * linear + rng.logistic(size=len(x)) > 0).astype(int)
+    losses = [
+        log_loss(labels[150:], classifier(name, cv=4).fit(x[:150], labels[:150]).predict_proba(x[150:]))
+        for name in ("sparse", "linear")
+    ]
+    assert losses[0] < 0.75 * losses[1]
+
+
+def test_leaves_of_deep_trees_and_rounds_follow_the_number_of_rows():
+    rows = [5_000, 9_000, 13_000, 10**6]
+    deep = [MODELS["deep"].make(task_of(n, n_classes=2)).get_params() for n in rows]
+    assert [each["num_leaves"] for each in deep] == [50, 90, 127, 127]
+    assert [each["n_estimators"] for each in deep] == [350, 390, 430, 2_000]
+    trees = MODELS["trees"].make(task_of(10**6)).get_params()
+    assert (trees["num_leaves"], trees["n_estimators"]) == (16, 2_000)
+
+
+def test_a_tree_of_a_wide_table_sees_some_columns():
+    for n_columns, share in ((1_000, 1.0), (4_000, 0.25)):
+        for name in ("trees", "deep"):
+            trees = MODELS[name].make(task_of(n_columns=n_columns))
+            assert trees.get_params()["colsample_bytree"] == share
 
 
 def test_linear_models_are_right_whatever_outliers_there_are():

@@ -127,7 +127,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, models, new_rows):
     "given",
     [
         {"models": ["plain", "ramps", "linear", "constant"]},
-        {"models": ["trees", "linear"]},
+        {"models": ["trees", "deep", "linear", "sparse"]},
         {"models": ["ramps", "trees"], "loss": "poisson"},
         {"models": ["trees"], "loss": "huber"},
     ],

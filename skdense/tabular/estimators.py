@@ -5,8 +5,9 @@ that the size of the table decides, `views.py` what each of them sees. A blend o
 fits them.
 """
 
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -122,28 +123,39 @@ class BaseTabular(Saved):
             rows = np.flatnonzero(given.own_weights)
             table = given._replace(splits=splits).of(rows)
 
-            # The models are chosen that suit the table. They are checked before anything is fitted.
+            # Classes become numbers.
+            y, n_classes, n_of_rarest = table.y, 0, 0
+            if of_classes:
+                y, n_classes = np.searchsorted(fitted.classes_, y), len(fitted.classes_)
+                n_of_rarest = min(
+                    np.bincount(y[train], minlength=n_classes).min() for train, _ in table.splits
+                )
+
+            # The models are chosen that suit the table. They are checked before anything is fitted, and
+            # chosen again when the number of columns is known.
             task = Task(
                 n_rows=np.count_nonzero(table.weights),
                 n_trained_on=min(len(train) for train, _ in table.splits),
-                n_classes=len(fitted.classes_) if of_classes else 0,
+                n_of_rarest=n_of_rarest,
+                n_columns=fitted.n_features_in_,
+                n_classes=n_classes,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
                 loss_params={} if of_classes else loss_params(self),
                 network_params=self.network_params or {},
             )
-            models, context.callbacks = models_of(
-                self.models, task, len(table.splits), random_state, self.verbose
-            )
+            choose = partial(models_of, self.models, n_folds=len(table.splits), verbose=self.verbose)
+            models, _ = choose(task, random_state=deepcopy(random_state))
             # A blend gets no class_weight, which the weights of rows have already.
             of_loss = {name: getattr(self, name) for name in self._of_loss}
             blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
             blend._check_models(table.is_weighted)
             fitted.ensemble_ = blend
 
-            # The table becomes numbers, as do classes.
-            y = np.searchsorted(fitted.classes_, table.y) if of_classes else table.y
+            # The table becomes numbers.
             fitted.encoder_ = TableEncoder()
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
+            task = task._replace(n_columns=matrix.shape[1])
+            blend.estimators, context.callbacks = choose(task, random_state=random_state)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
             samples = blend._fit_as_part(table._replace(X=matrix, y=y), context)
@@ -197,14 +209,18 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     - `plain`: networks on scaled columns, unless there are two classes;
     - `ramps`: networks that also see piecewise-linear functions of them [1]_;
     - `trees`: LightGBM's boosted trees, on columns as they are;
-    - `linear`: a :class:`~sklearn.linear_model.LogisticRegression`;
+    - `deep`: the same with more leaves, the more the more rows there are, up to 127;
+    - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which chooses its penalty;
+    - `sparse`: the same with an L1 penalty, which leaves columns out;
     - `constant`: the shares of the classes, without weight where the others are clearly better.
 
     Members are fitted outside of each fold, and networks and trees are stopped by the log-loss of it.
     Networks have two hidden layers of 128 units, or 64 for two classes. How long they train, in what
     minibatches, and the number of folds follow from the number of rows. With fewer than 400 rows to
     train on, folds stop nothing, since they are too small to choose by. Trees are left out with more
-    than 10 classes or at least 100,000 rows, linear and constant models with at least 10,000 rows.
+    than 10 classes, `deep` also with fewer than 5,000 rows. Linear and constant models are left out
+    with at least 10,000 rows; `sparse` is for two classes, and at most 1,000 rows or 5 rows for each
+    column of the encoded table.
 
     Parameters
     ----------
@@ -306,11 +322,13 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     It takes a DataFrame of pandas or polars, or an array, as it is, and needs no settings. It reads the
     columns as :class:`TabularClassifier` does, and has the same models for numbers, in a
-    :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`. All
-    members are trained on a y that is scaled as the loss allows, so its unit does not matter. Networks
-    have two hidden layers of 128 units, but from 3,000 rows on those of `plain` of 64. Trees are left
-    out with several columns of y and with at least 100,000 rows, linear and constant models with any
-    loss but the squared error, and with at least 10,000 rows.
+    :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`, and
+    `sparse`, for at most 5 rows for each column of the encoded table, a
+    :class:`~sklearn.linear_model.LassoCV`. All members are trained on a y that is scaled as the loss
+    allows, so its unit does not matter. Networks have two hidden layers of 128 units, but from 3,000
+    rows on those of `plain` of 64. Trees are left out with several columns of y, `deep` also with fewer
+    than 5,000 rows, linear and constant models with any loss but the squared error, and with at least
+    10,000 rows.
 
     How large the error of a row is, for quantiles and intervals, is found out of fold: it is the same
     for all rows, or follows the prediction, or further trees predict it from the columns, whichever has
@@ -319,8 +337,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     Parameters
     ----------
     models : list of str or (str, estimator), default=None
-        The models: `plain`, `ramps`, `trees`, `linear`, `constant`, or pairs of a name and any
-        regressor, as explained for :class:`TabularClassifier`. None takes those that suit the table.
+        The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
+        name and any regressor, as explained for :class:`TabularClassifier`. None takes those that suit
+        the table.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`, in

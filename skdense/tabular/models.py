@@ -14,7 +14,8 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, RidgeCV
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -38,6 +39,10 @@ class Task(NamedTuple):
         The rows of positive weight.
     n_trained_on : int
         The fewest rows that a member is trained on.
+    n_of_rarest : int
+        The fewest rows of a class that a member is trained on; 0 for regression.
+    n_columns : int
+        The columns of the encoded table; before it is read, those of the table.
     n_classes : int
         The number of classes; 0 for numbers.
     n_outputs : int
@@ -50,6 +55,8 @@ class Task(NamedTuple):
 
     n_rows: int
     n_trained_on: int
+    n_of_rarest: int
+    n_columns: int
     n_classes: int
     n_outputs: int
     loss_params: dict[str, Any]
@@ -162,8 +169,13 @@ def _network(task: Task, narrow_from: float = inf) -> BaseLowLevelMLP:
 
 # --- trees --------------------------------------------------------------------------------------------
 
-_TREES_OF_CLASSES = {"n_estimators": 300}
-_TREES_OF_NUMBERS = {"n_estimators": 1000, **SMALL_TREES}
+_ROUNDS_OF_CLASSES, _ROUNDS_OF_NUMBERS, _ROUNDS_OF_FEW_ROWS = 300, 1000, 100
+_ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
+"""The most rounds of trees grow by one for so many rows, up to a number."""
+_ROWS_PER_LEAF, _MOST_LEAVES = 100, 127
+"""Deep trees have a leaf for so many rows, up to a number of leaves."""
+_COLUMNS_OF_A_TREE = 1000
+"""Each tree sees about so many columns of a table that has more."""
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
 """Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
 _OBJECTIVES = {
@@ -176,12 +188,23 @@ _OBJECTIVES = {
 """LightGBM's names of losses."""
 
 
-def _trees(task: Task) -> BaseEstimator:
+def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
+    """Boosted trees: small ones, or deep ones, whose leaves follow the number of rows."""
     import lightgbm
 
-    settings = {**TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
-    if task.n_trained_on < FEW_ROWS:
-        settings["n_estimators"] = 100
+    rounds = _ROUNDS_OF_CLASSES if task.n_classes else _ROUNDS_OF_NUMBERS
+    rounds = min(rounds + task.n_trained_on // _ROWS_PER_ROUND, _MOST_ROUNDS)
+    settings = {
+        **TREES,
+        "n_estimators": rounds if task.n_trained_on >= FEW_ROWS else _ROUNDS_OF_FEW_ROWS,
+    }
+    if are_deep:
+        leaves = max(2, min(task.n_trained_on // _ROWS_PER_LEAF, _MOST_LEAVES))
+        settings |= {"num_leaves": leaves, "colsample_bynode": 0.5}
+    elif not task.n_classes:
+        settings |= SMALL_TREES
+    if task.n_columns > _COLUMNS_OF_A_TREE:
+        settings["colsample_bytree"] = _COLUMNS_OF_A_TREE / task.n_columns
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
     params = task.loss_params
@@ -241,10 +264,43 @@ def trees_of_spreads(task: Task) -> BaseEstimator | None:
 # --- linear and constant models -----------------------------------------------------------------------
 
 
+_INNER_FOLDS = 3
+"""Within the rows of a member, so many folds choose the penalty of a linear model."""
+_CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
+_CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4), (0.1, 2, 30, 300)
+_ROWS_PER_COLUMN, _ROWS_OF_NEARLY_EQUAL_COLUMNS = 5, 1_000
+"""The sparse model is for tables with at most so many rows for each column; and for two classes, which
+few of many nearly equal columns may separate, also for all with at most so many rows."""
+
+
 def _linear(task: Task) -> BaseEstimator:
-    if task.n_classes:
-        return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    return RidgeCV(np.geomspace(0.1, 1000, 13), gcv_mode="svd")
+    """A linear model with a quadratic penalty, whose strength is chosen for each member."""
+    if not task.n_classes:
+        return RidgeCV(np.geomspace(0.01, 1e5, 15), gcv_mode="svd")
+    its = {"tol": 0.001, "max_iter": 1000}
+    if task.n_trained_on < _INNER_FOLDS:
+        return LogisticRegression(C=0.3, **its)
+    # Stratified folds warn of classes that are too rare.
+    is_rare = task.n_of_rarest < _INNER_FOLDS
+    cv = KFold(_INNER_FOLDS, shuffle=True, random_state=0) if is_rare else _INNER_FOLDS
+    return LogisticRegressionCV(Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, **_CHOSEN | its)
+
+
+def _sparse(task: Task) -> BaseEstimator:
+    """A linear model of few columns, with a penalty on absolute values, that is chosen likewise."""
+    if not task.n_classes:
+        if task.n_trained_on < _INNER_FOLDS:
+            return Lasso(alpha=0.1)
+        return LassoCV(alphas=50, cv=_INNER_FOLDS, tol=0.001, max_iter=5000)
+    its = {"solver": "liblinear" if task.n_classes == 2 else "saga", "tol": 0.01, "max_iter": 1000}
+    if task.n_of_rarest < _INNER_FOLDS:
+        return LogisticRegression(C=0.3, l1_ratio=1, **its)
+    return LogisticRegressionCV(Cs=_CS_OF_SPARSE, l1_ratios=(1,), cv=_INNER_FOLDS, **_CHOSEN | its)
+
+
+def _may_be_sparse(task: Task) -> bool:
+    most = _ROWS_OF_NEARLY_EQUAL_COLUMNS if task.n_classes else 0
+    return task.n_rows <= max(most, _ROWS_PER_COLUMN * task.n_columns)
 
 
 def _constant(task: Task) -> BaseEstimator:
@@ -263,10 +319,12 @@ class Model(NamedTuple):
         What it sees of the table.
     make : callable
         `make(task)` is its estimator.
-    most_rows, most_classes : float
-        The largest tables for which it is among the models by default.
+    least_rows, most_rows, most_classes : float
+        The smallest and the largest tables for which it is among the models by default.
     of_two_classes : bool
         Whether it is so for two classes.
+    needs : callable
+        `needs(task)` is whether it is so for a table, besides that.
     most_outputs : float
         The most columns of y that it can predict.
     losses : tuple of str
@@ -275,15 +333,18 @@ class Model(NamedTuple):
 
     view: TableScaler
     make: Callable[[Task], BaseEstimator]
+    least_rows: float = 0
     most_rows: float = inf
     most_classes: float = inf
     of_two_classes: bool = True
+    needs: Callable[[Task], bool] = lambda task: True
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
-        fits = task.n_rows <= self.most_rows and task.n_classes <= self.most_classes
+        fits = self.least_rows <= task.n_rows <= self.most_rows
+        fits &= task.n_classes <= self.most_classes and self.needs(task)
         fits &= task.n_classes != 2 or self.of_two_classes
         return fits and self.why_not(task) is None
 
@@ -304,9 +365,25 @@ MODELS = {
         TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), of_two_classes=False
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
-    "trees": Model(TableScaler(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
+    "trees": Model(TableScaler(None), _trees, most_classes=10, most_outputs=1),
     "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
+    "sparse": Model(
+        TableScaler("standard"),
+        _sparse,
+        most_rows=9_999,
+        most_classes=2,
+        needs=_may_be_sparse,
+        most_outputs=1,
+        losses=_SQUARED,
+    ),
+    "deep": Model(
+        TableScaler(None),
+        partial(_trees, are_deep=True),
+        least_rows=5_000,
+        most_classes=10,
+        most_outputs=1,
+    ),
 }
 """The models by their names. Larger tables have networks that can be linear or constant as well."""
 PRIOR_SAMPLES = 3
@@ -342,8 +419,8 @@ def models_of(
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
     # `fit_member` makes one for each member. A user's estimator in their place has its own setting.
-    are_stopped = "trees" in models and task.n_trained_on >= FEW_ROWS
-    return found, {"trees": Patience} if are_stopped else {}
+    stopped = [name for name in ("trees", "deep") if name in models and task.n_trained_on >= FEW_ROWS]
+    return found, dict.fromkeys(stopped, Patience)
 
 
 def _resolved(entry, task):
