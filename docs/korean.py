@@ -1,25 +1,18 @@
-"""Korean pages: the tutorial as Markdown, its figures and the theme in Korean words, links of pages.
+"""Korean pages: the tutorial as Markdown, the theme in Korean words, links of pages.
 
 `python docs/korean.py` runs `ko/two_clouds.py`, whose comments are Markdown, and writes what it says,
-prints and draws beside it: a page that reads well without a build. The code is that of the English
-tutorial, so figures are drawn with English words; matplotlib looks each up in `ko/words.toml`.
+prints and draws beside it: a page that reads well without a build.
 """
 
 import io
 import re
-import tomllib
 from contextlib import redirect_stdout
-from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from matplotlib import font_manager, rcParams
-from matplotlib.text import Text
 
 DOCS = Path(__file__).parent
 TUTORIAL = DOCS / "ko" / "two_clouds.py"
-WORDS = tomllib.loads((DOCS / "ko" / "words.toml").read_text(encoding="utf-8"))
-SET_TEXT = Text.set_text
 OF_THEME = {
     "Search": "검색",
     "On this page": "이 페이지의 내용",
@@ -53,7 +46,6 @@ LINKS = {
     r"skdense/core/formulas": "/notebook.rst",
 }
 """What the files link to, and the pages that show it."""
-FONT = "NanumGothic"
 PICTURE = re.compile(
     r'<picture>.*?src="docs/(.*?)\.svg" alt="(.*?)">\n</picture>', re.DOTALL
 )
@@ -64,26 +56,6 @@ IMAGE = """```{{image}} /\\1{end}.svg
 ```"""
 RESULT = re.compile(r"\n```text\n.*?```\n|\n!\[.*?\]\(.*?\)\n", re.DOTALL)
 """What a cell printed, or a figure that it drew."""
-
-
-def in_korean(text):
-    """A text of a figure in Korean, if it is one of the words."""
-    for english, korean in WORDS.items():
-        if found := re.fullmatch(english, str(text)):
-            return found.expand(korean)
-    return text
-
-
-def speak_korean():
-    """Let figures have Korean words from now on.
-
-    Only the font of koreanize_matplotlib is used: its import changes matplotlib's settings.
-    """
-    spec = find_spec("koreanize_matplotlib")
-    folder = Path(spec.submodule_search_locations[0])
-    font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
-    rcParams["font.family"] = [*rcParams["font.family"], FONT]
-    Text.set_text = lambda text, s: SET_TEXT(text, in_korean(s))
 
 
 def as_markdown(script, results=()):
@@ -141,7 +113,6 @@ def write_pages(folder):
 
 if __name__ == "__main__":
     plt.switch_backend("agg")
-    speak_korean()
     results = results_of(TUTORIAL)
     page = as_markdown(TUTORIAL.read_text(encoding="utf-8"), results)
     TUTORIAL.with_suffix(".md").write_text(page, encoding="utf-8")

@@ -10,6 +10,7 @@ import inspect
 import json
 import re
 import runpy
+import tomllib
 from io import BytesIO
 from pathlib import Path
 
@@ -54,8 +55,8 @@ def test_the_readme_shows_code_before_many_figures_and_is_short():
 
 def test_the_korean_readme_has_the_code_of_the_english_one():
     english, korean = (
-        CODE_BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
-        for name in ("README.md", "README.ko.md")
+        [re.sub("^# .*\n", "", code, flags=re.MULTILINE) for code in CODE_BLOCK.findall(text)]
+        for text in ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.ko.md"))
     )
     assert korean == english
 
@@ -73,18 +74,24 @@ def test_the_readme_links_to_files_that_read_well_as_they_are(name):
             assert not re.search(r"\{\{|^```\{|(?<!\S)\|\w+\|(?!\S)", text, re.MULTILINE), path
 
 
-def code_without_texts(cell):
-    """The syntax of a tutorial's cell, which has no comments, without its docstrings."""
+def code_in_korean(cell, words):
+    """The syntax of a tutorial's cell with Korean texts, without comments, docstrings and the font."""
     tree = ast.parse(cell)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             del node.body[0]
+        if isinstance(node, ast.Module):
+            is_font = re.compile("koreanize|NanumGothic").search
+            node.body = [line for line in node.body if not is_font(ast.unparse(line))]
+        if isinstance(node, ast.Constant) and node.value in words:
+            node.value = words[node.value]
     return ast.dump(tree)
 
 
 def test_the_korean_tutorial_has_the_cells_of_the_english_one():
+    words = tomllib.loads((ROOT / "docs" / "ko" / "words.toml").read_text(encoding="utf-8"))
     english, korean = (
-        [code_without_texts(cell) for cell in path.read_text(encoding="utf-8").split("# %%\n")]
+        [code_in_korean(cell, words) for cell in path.read_text(encoding="utf-8").split("# %%\n")]
         for path in (
             ROOT / "docs" / "tutorials" / "plot_two_clouds.py",
             ROOT / "docs" / "ko" / "two_clouds.py",

@@ -1,7 +1,7 @@
-"""# 두 가우스 데이터 무리와 아주 작은 신경망
+"""# 두 가우스 군집과 아주 작은 신경망
 
 직접 작성한 완전 연결층(dense layer) 세 개, 가장 단순한 미니배치 경사 하강법(minibatch gradient
-descent), 가우스 분포(Gaussian distribution)에서 뽑은 데이터 무리 두 개. 노트북 하나면 충분합니다.
+descent), 가우스 분포(Gaussian distribution)에서 뽑은 군집 두 개. 노트북 하나면 충분합니다.
 그런데 몇 번만 실행해 보면 두 가지 의문이 생깁니다. 짧게 답하면 다음과 같습니다.
 
 - **왜 실행할 때마다 결과가 다를까?** 노트북은 실행할 때마다 두 가지를 새로 뽑습니다. 데이터는
@@ -9,9 +9,9 @@ descent), 가우스 분포(Gaussian distribution)에서 뽑은 데이터 무리 
   두 시드를 모두 정하면 언제나 같은 결과가 나옵니다.
 - **왜 층을 넓히면 결과가 나빠질까?** [0, 1) 구간에서 뽑은 가중치는 부호가 모두 같아서 모든 유닛의
   변화가 한 방향으로 더해집니다. 층이 넓으면 처음 몇 스텝이 너무 커서, 모든 유닛이 모든 샘플에서 음수
-  쪽으로 밀려납니다. 그런 유닛은 그레이디언트를 받지 못하므로 신경망은 *붕괴(collapse)* 하고,
-  출력층의 편향만 계속 훈련됩니다. 에포크는 클래스 1의 미니배치 열 개로 끝나고, 그때 이 편향은
-  0.903이 됩니다. 그래서 모든 샘플의 출력이 0.903인데, 0.5보다 크므로 **모든 샘플이 양성으로
+  쪽으로 밀려납니다. 그런 유닛은 그레이디언트를 받지 못하므로 신경망은 *붕괴*(collapse)하고,
+  출력층의 편향만 계속 훈련됩니다. 에포크의 마지막 미니배치 열 개는 모두 클래스 1이어서 이 편향은
+  0.903으로 끝납니다. 그래서 모든 샘플의 출력이 0.903인데, 0.5보다 크므로 **모든 샘플이 양성으로
   판단되고**, 그 절반만 맞습니다. 값이 커지는 것은 사실이지만 처음 몇 스텝에서만 그렇습니다(너비
   10에서 첫 출력은 약 38). 양수와 음수가 섞여 있고 층이 넓을수록 작은
   가중치(`init="glorot_uniform"`)를 쓰거나 학습률(learning rate)을 줄이면 됩니다.
@@ -29,13 +29,17 @@ kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
 마지막 층에서는 너비와 1입니다. `tf.keras.utils.set_random_seed(0)` 한 줄로 두 시드를 한꺼번에 정할
 수도 있습니다. TensorFlow의 시드만 정하면 실행할 때마다 데이터가 달라지고, 정확도도 달라집니다.
 
+TensorFlow 1(또는 `tf.compat.v1`)에서는 `tf.random.set_seed(0)` 대신 `tf.set_random_seed(0)`을 쓰고,
+변수를 만들기 전에 호출하세요. 나머지 세 줄은 같습니다.
+
 `tf.keras.initializers.GlorotUniform`도 같은 분포에서 뽑습니다. 다만 Keras 3에서는
 `tf.random.set_seed`를 따르지 않으므로 `GlorotUniform(seed=1)`, `GlorotUniform(seed=2)`처럼 층마다
 다른 시드를 주세요.
 
 아래에서는 같은 실험을 `LowLevelMLPClassifier`로 다시 해 보고, 두 질문의 답을 직접 측정하여
-확인합니다. [영어 원문](../tutorials/plot_two_clouds.py)과 코드는 같고, 그림의 글자는 우리말로
-옮겼습니다.
+확인합니다. 이 페이지는 [그대로 실행할 수 있는 스크립트](two_clouds.py)에서 만들었습니다. 그림에 한글을
+쓰려면 `python -m pip install koreanize-matplotlib`으로 글꼴을 설치하세요. 코드는
+[영어 원문](../tutorials/plot_two_clouds.py)과 같습니다.
 """
 
 # %%
@@ -53,6 +57,7 @@ import textwrap
 import warnings
 from itertools import pairwise
 
+import koreanize_matplotlib  # noqa: F401  (그림에 쓸 한글 글꼴)
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -64,6 +69,10 @@ from skdense.exceptions import CollapseWarning
 from skdense.inspection import dead_unit_masks
 
 warnings.simplefilter("ignore", ConvergenceWarning)
+plt.rcParams["font.family"] = [
+    "DejaVu Sans",
+    "NanumGothic",
+]  # 앞의 글꼴에 없는 한글은 뒤의 글꼴로
 
 X, y = make_two_clouds(random_state=0)
 
@@ -89,22 +98,22 @@ def make_network(width=2, **changes):
 
 
 sound = make_network(random_state=2).fit(X, y)
-print(f"accuracy after 100 epochs: {sound.score(X, y):.4f}")
+print(f"100 에포크 뒤 정확도: {sound.score(X, y):.4f}")
 
 # %%
-# 이런 샘플에서는 어떤 분류기도 평균 정확도 99.87%를 넘을 수 없습니다. 신경망이 배운 것은 두 데이터
-# 무리를 잇는 선을 가로지르는 완만한 계단 하나입니다.
+# 이런 샘플에서는 어떤 분류기도 평균 정확도 99.87%를 넘을 수 없습니다. 신경망이 배운 것은 두 군집을 잇는
+# 선을 가로지르는 완만한 계단 모양의 경계 하나입니다.
 
 figure, (clouds, losses) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 DecisionBoundaryDisplay.from_estimator(
     sound, X, response_method="predict_proba", cmap="RdBu_r", alpha=0.5, ax=clouds
 )
 for label, color in enumerate(["tab:blue", "tab:red"]):
-    clouds.scatter(*X[y == label].T, s=4, color=color, label=f"class {label}")
-clouds.set(xlabel="feature 0", ylabel="feature 1", title="after 100 epochs")
+    clouds.scatter(*X[y == label].T, s=4, color=color, label=f"클래스 {label}")
+clouds.set(xlabel="특성 0", ylabel="특성 1", title="100 에포크 뒤")
 clouds.legend(loc="upper right")
 losses.semilogy(sound.loss_curve_)
-losses.set(xlabel="epoch", title="loss")
+losses.set(xlabel="에포크", title="손실")
 plt.show()
 
 # %%
@@ -113,7 +122,7 @@ plt.show()
 # 같은 신경망을 `random_state`를 0부터 9까지 바꿔 가며 나란히 훈련한 결과입니다.
 
 networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
-print("accuracy by seed:", *(f"{network.score(X, y):.4f}" for network in networks))
+print("시드별 정확도:", *(f"{network.score(X, y):.4f}" for network in networks))
 
 # %%
 # 훈련 과정에는 무작위성이 없으므로 무작위로 뽑는 것은 초기 가중치뿐입니다. `random_state=None`이면
@@ -121,12 +130,12 @@ print("accuracy by seed:", *(f"{network.score(X, y):.4f}" for network in network
 # 결과가 나옵니다.
 
 again = make_network(random_state=2).fit(X, y)
-print("same losses:", again.loss_curve_ == sound.loss_curve_)
+print("손실이 같음:", again.loss_curve_ == sound.loss_curve_)
 
 # %%
 # ## 붕괴한 신경망의 모습
 #
-# 위의 결과 중 몇몇은 정확도(accuracy)가 정확히 0.5입니다. **붕괴(collapse)** 한 것입니다. 훈련이 이렇게
+# 위의 결과 중 몇몇은 정확도(accuracy)가 정확히 0.5입니다. **붕괴**(collapse)한 것입니다. 훈련이 이렇게
 # 끝나면 `fit`은 `skdense.exceptions.CollapseWarning` 경고를 냅니다. ConvergenceWarning의 한 종류여서
 # 위에서는 나오지 않게 해 두었습니다. 이 경고와, 모든 샘플에서 각 은닉 유닛의 가장 큰 값을 봅시다.
 # 경고는 부호가 같은 가중치만 뽑는 `init='uniform'`을 원인으로 짚습니다.
@@ -146,14 +155,14 @@ def hidden_values(network, X):
     return values
 
 
-for name, network in [("sound", sound), ("collapsed", collapsed)]:
+for name, network in [("정상", sound), ("붕괴", collapsed)]:
     outputs = network.predict_proba(X)[:, 1]
-    print(f"{name}: outputs from {outputs.min():.3f} to {outputs.max():.3f}")
+    print(f"{name}: 출력의 최솟값과 최댓값 {outputs.min():.3f}, {outputs.max():.3f}")
     for layer, values in enumerate(hidden_values(network, X), start=1):
-        print(f"  layer {layer}: {values.max(axis=0).round(3)}")
+        print(f"  은닉층 {layer}: {values.max(axis=0).round(3)}")
 
 # %%
-# 두 번째 층의 두 유닛이 모든 샘플에서 0입니다. **죽은 유닛(dead unit)** 입니다. ReLU 유닛의 값이 0이면
+# 두 번째 층의 두 유닛이 모든 샘플에서 0입니다. **죽은 유닛**(dead unit)입니다. ReLU 유닛의 값이 0이면
 # 그레이디언트(gradient)도 0입니다. 그래서 이런 유닛은 다시는 그레이디언트를 받지 못하고, 그 앞의 층들도
 # 마찬가지입니다. 신경망에 남은 것은 출력층의 편향뿐입니다.
 #
@@ -198,9 +207,7 @@ def dead_after_a_step(width, seed):
 for width in widths:
     first = np.mean([first_prediction(width, seed) for seed in range(40)])
     dead = np.mean([dead_after_a_step(width, seed) for seed in range(5)])
-    print(
-        f"width {width:2}: first prediction {first:5.1f}, dead after a step {dead:4.0%}"
-    )
+    print(f"너비 {width:2}: 첫 예측값 {first:5.1f}, 한 스텝 뒤 죽은 유닛 {dead:4.0%}")
 
 # %%
 # 0이어야 할 예측값이 38이나 되면 그레이디언트가 엄청나게 커집니다. 가중치가 모두 양수이므로
@@ -210,7 +217,7 @@ for width in widths:
 # ## 얼마나 자주 붕괴하고, 무엇이 도움이 될까?
 #
 # 같은 신경망을 너비마다 시드(seed) 20개로 훈련합니다. 초기 가중치를 바꾸거나, 리키 ReLU(leaky ReLU)를
-# 쓰거나, 학습률을 줄여 봅니다. 신경망은 **발산(divergence)** 하기도 합니다. 스텝이 점점 커져
+# 쓰거나, 학습률을 줄여 봅니다. 신경망은 **발산**(divergence)하기도 합니다. 스텝이 점점 커져
 # 매개변수(parameter)가 오버플로(overflow)를 일으키는 경우입니다. 이때 `fit_many`는 나머지를 모두 훈련한
 # 다음 `fit`과 똑같은 `ValueError`를 냅니다. 아래 수는 붕괴한 신경망 + 발산한 신경망입니다.
 
@@ -219,7 +226,7 @@ ways = {
     "uniform": {},
     "glorot_uniform": {"init": "glorot_uniform"},
     "uniform, leaky_relu": {"activation": "leaky_relu"},
-    "uniform, rate 0.001": {"learning_rate_init": 0.001},
+    "uniform, 학습률 0.001": {"learning_rate_init": 0.001},
 }
 
 
@@ -243,23 +250,23 @@ for (name, changes), marker in zip(ways.items(), "osD^"):
     print(f"{name:20}", *(f"{n} + {m}".rjust(8) for n, m in counts))
     for axis, numbers in zip(axes, np.transpose(counts)):
         axis.plot([*map(str, widths)], numbers, marker=marker, label=name, alpha=0.8)
-for axis, title in zip(axes, ("collapsed", "diverged")):
-    axis.set(title=title, xlabel="width")
-axes[0].set(ylabel="networks of 20", yticks=range(0, 21, 5))
+for axis, title in zip(axes, ("붕괴", "발산")):
+    axis.set(title=title, xlabel="너비")
+axes[0].set(ylabel="신경망 수(20개 중)", yticks=range(0, 21, 5))
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
 # 기본값인 글로럿(Glorot) 초기화의 가중치는 양수와 음수가 섞여 있고 층이 넓을수록 작아서, 넓은 층은
 # 안전합니다. 유닛이 몇 개뿐인 가장 좁은 층은 유닛을 모두 잃을 수 있습니다. 학습률을 100분의 1로 줄이면
-# 가장 넓은 것만 빼고 모두 살아납니다. 부호가 같은 가중치에 걸쳐 더해지는 스텝이 너무 커서 유닛이 죽기
-# 때문입니다. 리키 ReLU는 어디서나 그레이디언트가 있으므로 붕괴하지 않지만, 한 스텝에 움직이는 크기는
-# 그대로여서 대부분 발산합니다.
+# 가장 넓은 것만 빼고 모두 살아납니다. 가중치의 부호가 같아 변화가 누적되고 스텝이 너무 커져서 유닛이
+# 죽기 때문입니다. 리키 ReLU는 어디서나 그레이디언트가 있으므로 붕괴하지 않지만, 한 스텝에 움직이는
+# 크기는 그대로여서 대부분 발산합니다.
 #
 # 그러므로 `init="glorot_uniform"`으로 가중치를 뽑거나 학습률을 줄이세요. 그래도 나쁜 초기 가중치가
 # 걱정된다면 여러 번 뽑아 보세요. `n_init`은 여러 초기 가중치에서 한꺼번에 훈련하여 손실이 가장 작은
 # 신경망을 남깁니다.
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
-print("losses of the draws:", best.init_losses_.round(4))
-print(f"accuracy of the best: {best.score(X, y):.4f}")
+print("초기 가중치별 손실:", best.init_losses_.round(4))
+print(f"가장 좋은 신경망의 정확도: {best.score(X, y):.4f}")

@@ -5,16 +5,16 @@ Two clouds and a very small network
 Three dense layers written by hand, plain minibatch gradient descent and two Gaussian clouds: one
 notebook is enough. Two questions come up as soon as it is run a few times. The short answers:
 
-- **Why does every run give a different result?** The notebook draws two things anew in every run: the
-  data, by NumPy, and the initial weights, by TensorFlow. Nothing else is random, and the time plays no
-  part. Fix both seeds, and every run gives the same result.
+- **Why does every run give a different result?** The notebook draws two things in every run: the data,
+  with NumPy, and the initial weights, with TensorFlow. Nothing else is random. Fix both seeds, and every
+  run gives the same result.
 - **Why does it get worse with wider layers?** Weights drawn from [0, 1) all have the same sign, so the
   changes of all units add up. In a wide layer, the first steps are so long that every unit ends up
   below zero for every sample. Such a unit gets no gradient, and the network *collapses*: only the bias
-  of the output layer still learns. An epoch ends with ten minibatches of class 1, which take this bias
-  to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples come out as
-  positive**, and half of them are right. The outputs do become too large, but only in the first steps:
-  about 38 at width 10. Draw weights of both signs that shrink as the layers widen
+  of the output layer is still trained. An epoch ends with ten minibatches of class 1, which move this
+  bias to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples are predicted as
+  positive**, and half of the predictions are correct. The outputs do become too large, but only in the
+  first steps: about 38 at width 10. Draw weights of both signs that are smaller in wider layers
   (``init="glorot_uniform"``), or use a smaller learning rate.
 
 In your own TensorFlow notebook, set both seeds once, and draw the kernel of each layer like this:
@@ -28,14 +28,15 @@ In your own TensorFlow notebook, set both seeds once, and draw the kernel of eac
 
 ``kernel`` is the layer's ``W``; ``n_in`` and ``n_out`` are 2 and the width in the first layer, the
 width twice in the second, and the width and 1 in the last. ``tf.keras.utils.set_random_seed(0)`` sets
-both seeds in one line. With TensorFlow's alone, each run has other data and so another accuracy.
+both seeds in one line. With TensorFlow's seed alone, each run has other data and so another accuracy.
+In TensorFlow 1, or with ``tf.compat.v1``, write ``tf.set_random_seed(0)`` before you create variables.
 
 ``tf.keras.initializers.GlorotUniform`` draws from the same distribution. In Keras 3 it does not follow
 ``tf.random.set_seed``, so give each layer a seed of its own: ``GlorotUniform(seed=1)``,
 ``GlorotUniform(seed=2)``.
 
-The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`, and measures why.
-:doc:`/notebook` says which lines of the library are those of the notebook. This page in Korean:
+The rest of this page repeats the experiment with :class:`~skdense.LowLevelMLPClassifier` and measures
+the causes. :doc:`/notebook` shows where the lines of the notebook are in the library. In Korean:
 :doc:`/generated/ko/two_clouds`.
 """
 
@@ -91,8 +92,8 @@ sound = make_network(random_state=2).fit(X, y)
 print(f"accuracy after 100 epochs: {sound.score(X, y):.4f}")
 
 # %%
-# No classifier can be right about more than 99.87 % of such samples on average. What the network has
-# learned is one soft step across the line between the clouds.
+# No classifier can have an accuracy above 99.87% on such samples on average. The network has learned
+# one smooth step across the line between the clouds.
 
 figure, (clouds, losses) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 DecisionBoundaryDisplay.from_estimator(
@@ -109,15 +110,15 @@ plt.show()
 # %%
 # Why does every run give a different result?
 # -------------------------------------------
-# Here is the same network under ten values of ``random_state``, trained side by side.
+# Here is the same network with ten values of ``random_state``, trained at the same time.
 
 networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
 print("accuracy by seed:", *(f"{network.score(X, y):.4f}" for network in networks))
 
 # %%
-# Nothing in the training is random, so the only draw is that of the initial kernels. With
+# Nothing in the training is random, so the only random draw is that of the initial kernels. With
 # ``random_state=None`` they come from NumPy's global random state, which differs from run to run. With
-# an int the run repeats, bit for bit:
+# an integer the run is reproducible, bit for bit:
 
 again = make_network(random_state=2).fit(X, y)
 print("same losses:", again.loss_curve_ == sound.loss_curve_)
@@ -161,7 +162,7 @@ for name, network in [("sound", sound), ("collapsed", collapsed)]:
 #
 # Why do wider layers collapse?
 # -----------------------------
-# Nothing cancels where all kernels are positive: each unit adds up all values of the layer before. So a
+# Nothing cancels if all kernels are positive: each unit adds up all values of the layer before. So a
 # layer of width w multiplies them by about w / 2, and with two hidden layers the first prediction grows
 # as w squared. The targets are 0 and 1.
 
@@ -201,7 +202,7 @@ for width in widths:
     )
 
 # %%
-# A prediction of 38 where 0 is wanted makes an enormous gradient. Since all kernels are positive, it
+# A prediction of 38 for a target of 0 gives an enormous gradient. Since all kernels are positive, it
 # has the same sign for all units: *down*. A single step kills nearly all units of a wide second layer.
 #
 # How often, and what helps
@@ -247,13 +248,13 @@ plt.show()
 
 # %%
 # Glorot's kernels, the default, have both signs and shrink as the layers widen, so a wide layer is
-# safe. The narrowest may still lose its few units. A rate a hundred times smaller saves all uniform
-# networks but the widest: what kills units are steps that are too long, as they add up over kernels of
-# one sign. A leaky unit has a gradient everywhere, so no network collapses, but the steps are as long
-# as before: most networks diverge.
+# safe. The narrowest may still lose its few units. A learning rate a hundred times smaller saves all
+# uniform networks except the widest: units die because the steps are too long, as they add up over
+# kernels of one sign. A leaky unit has a gradient everywhere, so no network collapses, but the steps
+# are as long as before, and most networks diverge.
 #
-# So draw kernels by ``init="glorot_uniform"``, or use a smaller learning rate. Where a bad draw remains
-# possible, ``n_init`` trains several at once and keeps the one of the lowest loss:
+# So use ``init="glorot_uniform"`` or a smaller learning rate. If a bad draw remains possible,
+# ``n_init`` trains several draws at the same time and keeps the network with the lowest loss:
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("losses of the draws:", best.init_losses_.round(4))
