@@ -6,15 +6,15 @@ Three dense layers written by hand, plain minibatch gradient descent and two Gau
 notebook is enough. Two questions come up as soon as it is run a few times. The short answers:
 
 - **Why does every run give a different result?** The notebook draws two things in every run: the data,
-  with NumPy, and the initial weights, with TensorFlow. Nothing else is random. Fix both seeds, and every
-  run gives the same result.
+  with NumPy, and the initial weights, with TensorFlow. Nothing else is random. Fix both seeds, and
+  every run gives the same result.
 - **Why does it get worse with wider layers?** Weights drawn from [0, 1) all have the same sign, so the
   changes of all units add up. In a wide layer, the first steps are so long that every unit ends up
   below zero for every sample. Such a unit gets no gradient, and the network *collapses*: only the bias
   of the output layer is still trained. An epoch ends with ten minibatches of class 1, which move this
-  bias to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples are predicted as
-  positive**, and half of the predictions are correct. The outputs do become too large, but only in the
-  first steps: about 38 at width 10. Draw weights of both signs that are smaller in wider layers
+  bias to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples are
+  predicted as positive**, and half of the predictions are correct. The outputs do become too large,
+  but only in the first steps: about 38 at width 10. Draw weights of both signs that are smaller in wider layers
   (``init="glorot_uniform"``), or use a smaller learning rate.
 
 In your own TensorFlow notebook, set both seeds once, and draw the kernel of each layer like this:
