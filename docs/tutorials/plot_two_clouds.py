@@ -13,9 +13,9 @@ notebook is enough. Two questions come up as soon as it is run a few times. The 
   below zero for every sample. Such a unit gets no gradient, and the network *collapses*: only the bias
   of the output layer is still trained. An epoch ends with ten minibatches of class 1, which move this
   bias to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples are
-  predicted as positive**, and half of the predictions are correct. The outputs do become too large,
-  but only in the first steps: about 38 at width 10. Draw weights of both signs that are smaller in wider layers
-  (``init="glorot_uniform"``), or use a smaller learning rate.
+  predicted as positive**, and half of the predictions are correct. The outputs do become too large, but
+  only in the first steps: about 38 at width 10. Draw weights of both signs that are smaller in wider
+  layers (``init="glorot_uniform"``), or use a smaller learning rate.
 
 In your own TensorFlow notebook, set both seeds once, and draw the kernel of each layer like this:
 
