@@ -137,8 +137,8 @@ def replace_programs(monkeypatch):
     def replace(make):
         for module in (train, lbfgs):
 
-            def replaced(*key, formulas, program_of=module.program_of):
-                return make(program_of(*key, formulas=formulas))
+            def replaced(*key, program_of=module.program_of):
+                return make(program_of(*key))
 
             monkeypatch.setattr(module, "program_of", replaced)
 

@@ -53,7 +53,7 @@ def test_programs_are_compiled_by_xla():
         program(to_tensor(np.array([1.0, 2.0])))
 
 
-def called_as_usual(make, *key, formulas):
+def called_as_usual(make, *key):
     """What `program_of` gives, by nothing but `tf.function`."""
     function, arguments = make(*key)
     program = tf.function(function, arguments, autograph=False, jit_compile=True)

@@ -63,39 +63,6 @@ def counted():
 def show(kinds=("adam", "sgd", "lbfgs"), **more):
     models = fit_all(kinds)
     print(json.dumps({"models": models, "counts": counted()} | more))
-
-def replace_formulas():
-    # Losses of networks as they are, with other formulas, and as they are again, in another folder.
-    from skdense import LowLevelMLPRegressor
-    from skdense.core.formulas.activations import ACTIVATIONS
-    from skdense.core.formulas.losses import LOSSES
-    from skdense.core.machine.compiling import programs
-    from skdense.core.machine.tensorflow import tf
-
-    os.environ["SKDENSE_CACHE_DIR"] += "_of_formulas"
-    messages.clear()
-    n_before = len(programs)
-    X = np.linspace(-2, 2, 60)[:, None]
-    losses = LOSSES["regression"]
-    tanh, huber = ACTIVATIONS["tanh"], losses["huber"]
-
-    def loss(activation="tanh"):
-        settings = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
-        model = LowLevelMLPRegressor("huber", activation=activation, **settings)
-        return model.fit(X, X[:, 0] ** 3).loss_curve_[-1]
-
-    original = [loss(), loss("relu")]
-    ACTIVATIONS["tanh"] = ACTIVATIONS["relu"]
-    as_relu = loss()
-    ACTIVATIONS["tanh"] = tanh
-    to_the_fourth = lambda targets, logits, delta: tf.reduce_sum((logits - targets) ** 4, axis=-1)
-    losses["huber"] = huber._replace(per_sample=to_the_fourth)
-    replaced = [loss(), loss()]
-    losses["huber"] = huber
-    again = [loss(), loss("relu")]
-    return {"original": original, "relu": as_relu, "replaced": replaced, "again": again,
-            "n": len(programs) - n_before, "counts": counted()}
-
 """
 N_PROGRAMS = 3
 
@@ -112,21 +79,19 @@ import skdense
 runpy.run_module("skdense", run_name="__main__")
 before = "tensorflow" in sys.modules, os.path.exists(os.environ["SKDENSE_CACHE_DIR"])
 kept, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
-formulas = replace_formulas()
 
 from skdense.core.machine import compiling
 compiling.programs.clear()
 os.environ["SKDENSE_CACHE_DIR"] = ""
 messages.clear()
-show(before=before, kept=kept, counts_of_kept=counts, formulas=formulas)
+show(before=before, kept=kept, counts_of_kept=counts)
 """
 LATER = """
 os.chdir({folder!r})
 sys.path[:] = [{folder!r}, *(path for path in sys.path if path)]
 models, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
 modules = [name for name in sys.modules if name.startswith("tensorflow")]
-formulas = replace_formulas()
-print(json.dumps({{"models": models, "counts": counts, "modules": modules, "formulas": formulas}}))
+print(json.dumps({{"models": models, "counts": counts, "modules": modules}}))
 """
 
 
@@ -188,18 +153,6 @@ def test_a_later_process_elsewhere_neither_traces_nor_compiles(later, compiled_w
     assert later["counts"]["is taken from disk"] == sum(later["counts"].values()) == N_PROGRAMS
     tracing = "backprop", "def_function", "polymorphic_function", "while_v2", "control_flow_ops"
     assert not [name for name in later["modules"] if name.endswith(tracing)]
-
-
-def test_a_formula_that_is_replaced_has_a_program_of_its_own_which_is_not_kept(first, later):
-    """In the process and in later ones the original keeps its own."""
-    first, second = first[1]["formulas"], later["formulas"]
-    for seen, word in ((first, "is kept in"), (second, "is taken from disk")):
-        assert seen["original"] == seen["again"] == first["original"]
-        assert seen["relu"] == seen["original"][1] != seen["original"][0]
-        assert seen["replaced"][0] == seen["replaced"][1] == first["replaced"][0]
-        assert seen["replaced"][0] not in seen["original"]
-        assert seen["n"] == 4
-        assert seen["counts"][word] == sum(seen["counts"].values()) == 2
 
 
 FUNCTIONS_OF_THE_USER = """

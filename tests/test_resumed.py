@@ -83,7 +83,7 @@ def _programs_are_not_compiled():
 
     programs = {}
 
-    def traced(make, *key, **others):
+    def traced(make, *key):
         if (make, key) not in programs:
             function, arguments = make(*key)
             signature = tf.nest.flatten(arguments)

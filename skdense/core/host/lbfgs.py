@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from skdense.core.host.planning import formulas_now, lone_layout
+from skdense.core.host.planning import lone_layout
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.tensorflow import aligned_zeros, tf, to_tensor, view
@@ -60,8 +60,7 @@ class Minimization:
         self.unpadded = Layout(network.layers, network.n_features)
         shape = store_shape([network.data], self.layout.n_features)
         block_rows = full_batch_rows(network.data.X, self.layout.n_penalized)
-        key = spec, self.layout, shape, block_rows
-        self.program = program_of(full_batch_program, *key, formulas=formulas_now())
+        self.program = program_of(full_batch_program, spec, self.layout, shape, block_rows)
         self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         zeros = aligned_zeros([self.layout.n_parameters], spec.dtype)

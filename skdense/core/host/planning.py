@@ -2,17 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import combinations
 
 from scipy.sparse import issparse
 
-from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.losses import LOSSES
-from skdense.core.formulas.optimizers import OPTIMIZERS
-from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine import costs
 from skdense.core.network import Network, Spec
 from skdense.core.program.epochs import Shape
@@ -134,18 +129,3 @@ def _joined(bucket: Bucket, other: Bucket) -> Bucket:
     layout = Layout(layers, max(one.n_features, two.n_features))
     networks, batch = bucket.networks + other.networks, max(bucket.batch, other.batch)
     return Bucket(bucket.spec, layout, batch, bucket.n_steps + other.n_steps, networks)
-
-
-_TABLES = ACTIVATIONS, OPTIMIZERS, SCHEDULES, LOSSES
-_states = [deepcopy(_TABLES)]
-"""What the tables have had in them: first the formulas of the sources, then others of a user."""
-
-
-def formulas_now() -> int:
-    """A number for what is in the tables of formulas now, 0 for those of the sources.
-
-    It belongs to the key of a program, whose names stand for records that may be replaced at any time.
-    """
-    if _TABLES not in _states:
-        _states.append(deepcopy(_TABLES))
-    return _states.index(_TABLES)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from skdense.core.formulas.optimizers import Chain
 from skdense.core.formulas.schedules import progress_after_epoch, with_schedule_number
-from skdense.core.host.planning import Bucket, formulas_now
+from skdense.core.host.planning import Bucket
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_CHUNK_SECONDS
 from skdense.core.machine.tensorflow import aligned_zeros, n_at_once, tf, to_tensor, view
@@ -224,7 +224,7 @@ class ProgramRun:
     def _enter(self) -> list[Tensor]:
         """Make the program, the stores and what else all chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        self.program = program_of(training_program, self.spec, shape, formulas=formulas_now())
+        self.program = program_of(training_program, self.spec, shape)
         self.training_store = self.stores.of(network.data, shape.training, dtype)
         dropout = np.array([network.dropout_seed, *network.dropout], np.float64)
         self.dropout = to_tensor(dropout) if network.dropout else ()

@@ -18,16 +18,14 @@ programs: dict[tuple, Callable[..., list]] = {}
 _lock = Lock()
 
 
-def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) -> Callable[..., list]:
+def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them. Make and call it in a thread of ours:
     there neither Ctrl-C nor a device, a graph or checks of numerics of the user's thread reach it.
-    `formulas` is a number for the formulas that names in the key stand for. Programs of others than
-    those of the sources, 0, are not kept on disk.
     """
-    whole = make, key, formulas
+    whole = make, key
     with _lock:
         if whole not in programs:
             if not tf.executing_eagerly():
@@ -37,7 +35,7 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
                     "that does not."
                 )
             if context := own_context():
-                programs[whole] = _Compiled(context, make, key, is_kept=formulas == 0)
+                programs[whole] = _Compiled(context, make, key)
             else:
                 programs[whole] = partial(_on_cpu, _traced(make, key))
         return programs[whole]
@@ -72,12 +70,12 @@ class _Compiled:
     the name; then the program is traced under another one.
     """
 
-    def __init__(self, context: Context, make: Callable[..., tuple], key: tuple, is_kept: bool):
+    def __init__(self, context: Context, make: Callable[..., tuple], key: tuple):
         self._context, self._make, self._key = context, make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
         folder, _ = disk.folder_for(version.VERSION)
-        name = disk.name_of((make, *key), *facts) if folder and is_kept else None
+        name = disk.name_of((make, *key), *facts) if folder else None
         self._folder = folder if name else None
         self._kept = disk.load(folder, name) if folder and name else None
         self._use(self._kept or self._named(name or f"skdense_of_process_{len(programs)}"))
