@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
 from skdense.final_step import beyond_steps
-from skdense.fit.inputs import MatrixLike, array_of
+from skdense.fit.inputs import MatrixLike, table_of
 from skdense.fit.results import are_dead
 from skdense.many import check_networks
 
@@ -80,9 +80,9 @@ def contributions(
     estimator : estimator
         A fitted model. If it has `predict_proba`, the probability of a class is explained, otherwise
         what `predict` returns, which must be numbers.
-    X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
+    X : data frame or array-like of shape (n_samples, n_columns)
         The table from which samples are drawn, for instance the training data.
-    rows : DataFrame of pandas or polars, or array-like, of shape (n_rows, n_columns)
+    rows : data frame or array-like of shape (n_rows, n_columns)
         The rows to explain, with the columns and types of X, such as ``X_test[:1]``.
     target : label or int, default=None
         The class whose probability is explained, or the index of one of several outputs. None takes the
@@ -151,8 +151,7 @@ def contributions(
 
 def _as_table(name, X):
     """X as a DataFrame or a two-dimensional array, with at least one row."""
-    if not hasattr(X, "columns"):
-        return array_of(X, input_name=name)
+    X = table_of(X, input_name=name)
     if not len(X):
         raise ValueError(f"{name} must have at least one row")
     return X

@@ -139,7 +139,7 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
     ----------
     model : estimator
         The model that :func:`to_onnx` converted.
-    X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+    X : data frame or array-like of shape (n_samples, n_features)
         The table, as `predict` of the model takes it.
 
     Returns

@@ -653,10 +653,6 @@ def test_errors_name_the_column(to):
         TableEncoder().fit(pd.DataFrame({"c": [1j, 2]}))
     with pytest.raises(TypeError, match="toarray"):
         TableEncoder().fit(csr_array(np.eye(3)))
-    with pytest.raises(TypeError, match=r"got a Table.* X\.to_pandas\(\)"):
-        TableEncoder().fit(pytest.importorskip("pyarrow").table(X))
-    with pytest.raises(TypeError, match=r"got a LazyFrame.* X\.collect\(\)"):
-        TableEncoder().fit(polars.DataFrame({"a": range(3)}).lazy())
     with pytest.raises(ValueError, match="'age'"):
         TableEncoder().fit(pd.DataFrame(np.eye(3), columns=["age", "town", "age"]))
     with pytest.raises(ValueError, match=r"distinct names, got \['nan'\]"):
@@ -822,9 +818,10 @@ def test_one_row_is_written_as_among_others_without_transformers(monkeypatch):
     X = all_kinds()
     columns = TableEncoder().fit(X)
     expected = columns.transform(X)
+    rows = [X.iloc[i : i + 1] for i in range(40)]
     monkeypatch.setattr("skrub.ToDatetime.fit", None)
-    monkeypatch.setattr("skdense.tabular.columns.pd.DataFrame", None)
-    alone = [columns.transform(X.iloc[i : i + 1]) for i in range(40)]
+    monkeypatch.setattr("pandas.DataFrame.__init__", None)
+    alone = [columns.transform(row) for row in rows]
     assert_array_equal(np.vstack(alone), expected[:40])
 
 

@@ -7,7 +7,7 @@ and in `predict`. `transform` tells of values that are unlike those in `fit`. `k
 
 from itertools import compress
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from skdense import compat
 from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
-from skdense.fit.inputs import MatrixLike, array_of
+from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
 from skdense.tabular.readings import column_of_strings
@@ -101,7 +101,7 @@ class TableEncoder(TransformerMixin, Saved):
             If X has no rows, another number of them than y, or two columns of the same name; or if
             nothing is left of any column.
         TypeError
-            If X is no table, sparse or a LazyFrame.
+            If X is no table or sparse.
         """
         self._fit(X, y)
         return self
@@ -125,6 +125,7 @@ class TableEncoder(TransformerMixin, Saved):
 
     def _fit(self, X, y, splits=None):
         """The same; `splits` are the folds of a model, the rows to train on and to test on in each."""
+        X = table_of(X)
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
@@ -167,7 +168,7 @@ class TableEncoder(TransformerMixin, Saved):
             If X has no rows, or a column is missing, or has values of a type that cannot be written as
             those in `fit`.
         TypeError
-            If X is no table, sparse or a LazyFrame.
+            If X is no table or sparse.
         """
         return self._written(self._read(X))
 
@@ -221,6 +222,7 @@ class TableEncoder(TransformerMixin, Saved):
     def _compared(self, X):
         """The values of each column that is used, by its name, and what is unlike the values in fit."""
         check_is_fitted(self)
+        X = table_of(X)
         series = _columns_of(X)
         if not (self._has_names and hasattr(X, "columns")):
             validate_data(self, X, skip_check_array=True, reset=False)
@@ -381,22 +383,10 @@ def _without_effect(columns, read, y, splits):
     return dict.fromkeys(doubtful.keys() - helpful, _NO_EFFECT)
 
 
-def is_frame(X: Any) -> bool:
-    """Whether a table is a DataFrame, and no array; raise a TypeError if it is no table."""
-    is_one = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
-    if not is_one and (hasattr(X, "columns") or type(X) is dict):
-        raise TypeError(
-            "X must be a DataFrame of pandas or polars, or a dense array of rows and columns, got a "
-            f"{type(X).__name__}; pandas.DataFrame(X), X.collect() or X.to_pandas() makes a table of "
-            "what is none"
-        )
-    return is_one
-
-
 def _columns_of(X):
     """The columns as arrays or Series of pandas, by their names, which are strings."""
-    if not is_frame(X):
-        return {f"x{i}": values for i, values in enumerate(array_of(X).T)}
+    if isinstance(X, np.ndarray):
+        return {f"x{i}": values for i, values in enumerate(X.T)}
     for what, size in zip(("sample(s)", "feature(s)"), X.shape):
         if not size:
             raise ValueError(

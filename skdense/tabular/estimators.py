@@ -26,7 +26,7 @@ from skdense.ensemble.members import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, array_of
+from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
@@ -72,7 +72,7 @@ class BaseTabular(Saved):
 
         Parameters
         ----------
-        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+        X : data frame or array-like of shape (n_samples, n_features)
             The table. Its columns may have any type, and missing values.
         y : array-like of shape (n_samples,)
             What to predict: labels of any type, or numbers; for the regressor also of shape
@@ -99,7 +99,7 @@ class BaseTabular(Saved):
         ValueError
             If the data or parameters are invalid.
         """
-        from skdense.tabular.columns import TableEncoder, is_frame  # which needs the extra `tables`
+        from skdense.tabular.columns import TableEncoder  # which needs the extra `tables`
 
         compat.import_lightgbm()  # or say how to install it
         of_classes = is_classifier(self)
@@ -107,7 +107,7 @@ class BaseTabular(Saved):
         context = Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
             # What the user gives is checked. From here on, weights contain those of the classes.
-            X = X if is_frame(X) else array_of(X, estimator=fitted)
+            X = table_of(X, estimator=fitted)
             given = checked_samples(fitted, X, y, sample_weight, groups)
             given = given._replace(y=fitted._learn_y(given.y)).times_class_weight_of(fitted)
 
@@ -198,7 +198,7 @@ class BaseTabular(Saved):
 class TabularClassifier(LabelsMixin, BaseTabular):
     """A classifier for tables with columns of any type, with or without missing values.
 
-    It takes a DataFrame of pandas or polars, or an array, as it is, and needs no settings.
+    It takes a data frame of any library, or an array, as it is, and needs no settings.
 
     A :class:`skdense.tabular.TableEncoder` reads the columns: numbers, dates and durations, also if
     they are strings, categories and texts. Columns that are constant, or codes that say no more about
@@ -320,7 +320,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 class TabularRegressor(NumbersMixin, BaseTabular):
     """A regressor for tables with columns of any type, with or without missing values.
 
-    It takes a DataFrame of pandas or polars, or an array, as it is, and needs no settings. It reads the
+    It takes a data frame of any library, or an array, as it is, and needs no settings. It reads the
     columns as :class:`TabularClassifier` does, and has the same models for numbers, in a
     :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`, and
     `sparse`, for at most 5 rows for each column of the encoded table, a
