@@ -49,6 +49,7 @@ exclude_patterns = [
     "tutorials",
     "ko",
     "conftest.py",
+    "notebook.rst",  # a section of an example
     "benchmarks/**",
 ]
 templates_path = ["_templates"]

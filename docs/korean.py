@@ -43,7 +43,7 @@ LINKS = {
     r"(\w+\.png)": r"/ko/\1",
     r"docs/(\w+\.rst)": r"/\1",
     r"CHANGELOG\.md": "/changelog.md",
-    r"skdense/core/formulas": "/notebook.rst",
+    r"skdense/core/formulas": "/auto_examples/plot_two_clouds.rst",
 }
 """What the files link to, and the pages that show it."""
 PICTURE = re.compile(
@@ -65,7 +65,8 @@ def as_markdown(script, results=()):
     for i, cell in enumerate(cells):
         end_of_text = re.match(r"(?:#.*\n)*", cell).end()
         page += "\n" + re.sub("^# ?", "", cell[:end_of_text], flags=re.MULTILINE)
-        page += f"\n```python\n{cell[end_of_text:].strip()}\n```\n"
+        if code := cell[end_of_text:].strip():
+            page += f"\n```python\n{code}\n```\n"
         page += "".join(results[i : i + 1])
     return page
 

@@ -150,11 +150,11 @@ def test_the_page_on_the_notebook_names_functions_that_there_are():
     excerpts = re.findall(r"literalinclude:: (\S+)\n +:pyobject: (\S+)", page)
     assert excerpts
     for path, name in excerpts:
-        node = ast.parse((ROOT / "docs" / path).read_text(encoding="utf-8"))
+        node = ast.parse((ROOT / "docs" / path.lstrip("/")).read_text(encoding="utf-8"))
         for part in name.split("."):
             (node,) = [child for child in node.body if getattr(child, "name", None) == part]
     table = page[page.index("In skdense") : page.index("A layer is written once")]
-    files = [ROOT / "docs" / path for path in re.findall(r"<(\S+\.py)>", table)]
+    files = [ROOT / "docs" / path.lstrip("/") for path in re.findall(r"<(\S+\.py)>", table)]
     code = "".join(path.read_text(encoding="utf-8") for path in files)
     ours = "".join(re.findall(r"^     - .*(?:\n {7}.*)*", table, re.MULTILINE))
     for name in re.findall(r"`(?:\w+\.)?(\w+)`", ours):

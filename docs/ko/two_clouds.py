@@ -270,3 +270,7 @@ plt.show()
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("초기 가중치별 손실:", best.init_losses_.round(4))
 print(f"가장 좋은 신경망의 정확도: {best.score(X, y):.4f}")
+
+# %%
+# 노트북의 각 줄이 라이브러리의 어느 함수에 해당하는지는
+# [영어 페이지](../tutorials/plot_two_clouds.py)의 마지막 부분에 있습니다.

@@ -36,7 +36,7 @@ In TensorFlow 1, or with ``tf.compat.v1``, write ``tf.set_random_seed(0)`` befor
 ``GlorotUniform(seed=2)``.
 
 The rest of this page repeats the experiment with :class:`~skdense.LowLevelMLPClassifier` and measures
-the causes. :doc:`/notebook` shows where the lines of the notebook are in the library. In Korean:
+the causes. The last section shows where the lines of the notebook are in the library. In Korean:
 :doc:`/generated/ko/two_clouds`.
 """
 
@@ -259,3 +259,6 @@ plt.show()
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("losses of the draws:", best.init_losses_.round(4))
 print(f"accuracy of the best: {best.score(X, y):.4f}")
+
+# %%
+# .. include:: /notebook.rst
