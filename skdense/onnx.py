@@ -1,7 +1,9 @@
 """Models of tables, ensembles and networks as ONNX models, which predict what these predict here."""
 
+import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -27,24 +29,26 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import is_lightgbm
-from skdense.fit.inputs import MatrixLike
+from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
+from skdense.version import __version__
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
 _OPSETS = {"": 20, "ai.onnx.ml": 5}
-_FLOAT, _STRING, _DOUBLE = 1, 8, 11
+_FLOAT, _INT, _STRING, _BOOL, _DOUBLE = 1, 7, 8, 9, 11
 """ONNX's numbers of types."""
-_OUTPUTS = "label", "probabilities", "variable"
+_OUTPUTS = "label", "probabilities", "sets", "variable", "quantiles", "interval"
 """The names of outputs, which no input has."""
 _TYPES = {
-    **dict.fromkeys(("numbers", "durations"), _DOUBLE),
+    **dict.fromkeys(("numbers", "durations", "dates"), _DOUBLE),
     **dict.fromkeys(("categories", "strings"), _STRING),
-    "dates": _FLOAT,
 }
 """The type of the input for a column of each kind."""
+_DAY, _HOUR = 86400.0, 3600.0
+"""Seconds."""
 _WHITE_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
 """What else is missing, as a pattern of ONNX: strings that are empty or only of white space."""
 _WORD = r"(?s)(.*[^\pL\pN])?{}([^\pL\pN].*)?"
@@ -60,24 +64,38 @@ _OF_OBJECTIVES = {
 """The output activations by LightGBM's names of objectives."""
 
 
-def to_onnx(model: BaseEstimator) -> Any:
+def to_onnx(
+    model: BaseEstimator,
+    *,
+    quantiles: float | Sequence[float] | None = None,
+    confidence_level: float | None = None,
+) -> Any:
     """Convert a fitted model of a table, an ensemble or a network to ONNX.
 
-    A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` gets an input for each
-    column of the table that it uses, with the column's name. An underscore is added to the empty name,
-    and to `label`, `probabilities` and `variable`, which outputs have. It is one of
+    A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` gets an input of shape
+    ``(n_samples, 1)`` for each column of the table that it uses, with the column's name. An underscore
+    is added to the empty name and to the names of outputs. An input is
 
-    - float64, of shape ``(n_samples, 1)``, for numbers, also if they are stored as strings, with NaN
-      for missing ones. Bools are 0 and 1, and durations are seconds;
-    - strings, of shape ``(n_samples, 1)``, for categories and other strings. They are read as in
-      Python: "" and white space are missing, in a column of strings also "NA", "?" and the like, and
-      "1.0" is "1";
-    - float32, of shape ``(n_samples, 10)``, for dates: the numbers that `encoder_` makes of them.
+    - float64 for numbers, also if the table has them as strings, with NaN for missing ones. Bools are 0
+      and 1, durations are seconds, and dates are seconds since 1970-01-01 00:00 UTC;
+    - strings for categories and other strings. They are read as in Python: "" and white space are
+      missing, in a column of strings also "NA", "?" and the like, and "1.0" is "1".
 
-    :func:`onnx_inputs` makes all of it from a table. Other models have one input, `X`, of float32.
+    :func:`onnx_inputs` makes all of it from a table. For programs that do not use this package, the
+    metadata of the model has the properties
+
+    - `skdense.inputs`: a JSON list with an object for each input: its name, the column's name, the kind
+      of the column and what to pass; the range of numbers and dates in `fit`; of numbers that are
+      strings with a unit, the `unit` and the `decimal` mark; of dates, the `formats` of strings and the
+      `time_zone`; of categories and strings, the `levels` and `words` with a column of their own, and
+      what is `missing`;
+    - `skdense.outputs`: a JSON object with the classes, quantiles and confidence level;
+    - `skdense.version`: the version of this package.
+
+    Models other than those of tables have one input, `X`, of float32.
 
     The outputs of a classifier are `label` and `probabilities`, that of a regressor is `variable`, of
-    shape ``(n_samples, n_outputs)``. Quantiles and sets are not converted.
+    shape ``(n_samples, n_outputs)``.
 
     Parameters
     ----------
@@ -87,6 +105,12 @@ def to_onnx(model: BaseEstimator) -> Any:
         LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and DummyRegressor; one of
         these members; or a Pipeline of TableScaler, SimpleImputer or StandardScaler and one of these
         ensembles or members. Subclasses cannot be converted, since they may compute something else.
+    quantiles : float or list of float, default=None
+        Quantiles of a regressor, as another output `quantiles` of shape ``(n_samples, n_quantiles)`` or
+        ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a model of a table.
+    confidence_level : float, default=None
+        The confidence level of another output: `sets`, as `predict_set` of a classifier returns them,
+        or `interval`, as `predict_interval` of a regressor does.
 
     Returns
     -------
@@ -98,7 +122,8 @@ def to_onnx(model: BaseEstimator) -> Any:
     ImportError
         Without the package onnx.
     ValueError
-        If a part of the model cannot be converted; its parameter or class is named.
+        If a part of the model cannot be converted; its parameter or class is named. Or if it has no
+        such quantiles, sets or intervals.
 
     Examples
     --------
@@ -114,20 +139,71 @@ def to_onnx(model: BaseEstimator) -> Any:
     (2, 2)
     """
     check_is_fitted(model)
+    _check_has_uncertainty(model, quantiles, confidence_level)
     import onnx
 
-    graph, inputs = _Graph(onnx), _inputs_of(model)
-    X = {column: graph.input(*its) for column, its in inputs.items()}
-    X = X or graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
-    predicted = _converted(graph, model, X)
+    graph, columns = _Graph(onnx), _columns_by_input(model)
+    about_inputs = {name: _about(name, column) for name, column in columns.items()}
+    inputs = {
+        column.name: graph.input(name, _TYPES[column.kind], 1, about_inputs[name]["value"])
+        for name, column in columns.items()
+    }
+    if columns:
+        X = _encoded(graph, model.encoder_, inputs)
+        predicted = _converted(graph, model.ensemble_, X)
+    else:
+        X = graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
+        predicted = _converted(graph, model, X)
+    about_outputs = {}
     if is_classifier(model):
+        about_outputs["classes"] = model.classes_.tolist()
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
         label = graph("Gather", model.classes_, best)
-        graph.give("label", label, graph.proto.initializer[-1].data_type, [None])
-    name = "probabilities" if is_classifier(model) else "variable"
-    graph.give(name, predicted, _DOUBLE, [None, None])
-    opsets = [onnx.helper.make_opsetid(*each) for each in _OPSETS.items()]
-    return onnx.helper.make_model_gen_version(graph.proto, opset_imports=opsets)
+        graph.output("label", label, graph.proto.initializer[-1].data_type, [None])
+        graph.output("probabilities", predicted, _DOUBLE, [None, None])
+    else:
+        graph.output("variable", predicted, _DOUBLE, [None, None])
+    if confidence_level is not None:
+        about_outputs["confidence_level"] = confidence_level
+        if is_classifier(model):
+            graph.output("sets", _sets(graph, model, predicted, confidence_level), _BOOL, [None, None])
+        else:
+            ends = [(1 - confidence_level) / 2, (1 + confidence_level) / 2]
+            _add_quantiles(graph, "interval", model, predicted, X, ends)
+    if quantiles is not None:
+        about_outputs["quantiles"] = np.ravel(quantiles).tolist()
+        _add_quantiles(graph, "quantiles", model, predicted, X, about_outputs["quantiles"])
+    opsets = [onnx.helper.make_opsetid(*opset) for opset in _OPSETS.items()]
+    converted = onnx.helper.make_model_gen_version(graph.proto, opset_imports=opsets)
+    metadata = {
+        "skdense.version": __version__,
+        "skdense.outputs": json.dumps(about_outputs, default=str),
+    }
+    if columns:
+        metadata["skdense.inputs"] = json.dumps([*about_inputs.values()], ensure_ascii=False)
+    onnx.helper.set_model_props(converted, metadata)
+    return converted
+
+
+def _check_has_uncertainty(model, quantiles, confidence_level):
+    """Raise if the model has not the quantiles, or the sets or intervals, that are asked for."""
+    if quantiles is not None and is_classifier(model):
+        raise ValueError(f"quantiles must be None for a classifier, got {quantiles!r}")
+    levels = [] if quantiles is None else np.ravel(quantiles)
+    if any(not 0 <= level <= 1 for level in levels):
+        raise ValueError(
+            f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles!r}"
+        )
+    if confidence_level is not None:
+        check_confidence_level(confidence_level)
+    asked = {"quantiles": quantiles, "confidence_level": confidence_level}
+    for name, value in asked.items():
+        if value is not None and not hasattr(model, "_uncertainty"):
+            raise ValueError(
+                f"{name} must be None for a {type(model).__name__}, got {value!r}: only a "
+                "TabularClassifier or TabularRegressor, and ensembles and blends that are no part of a "
+                "blend or a Pipeline, have quantiles, intervals and sets"
+            )
 
 
 def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
@@ -144,9 +220,9 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
 
     Returns
     -------
-    inputs : dict of str to ndarray of shape (n_samples, n_columns)
-        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs, with as many
-        columns as :func:`to_onnx` says.
+    inputs : dict of str to ndarray of shape (n_samples, 1)
+        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs. Of models that
+        are not for tables it is `X`, of shape ``(n_samples, n_features)``.
 
     Examples
     --------
@@ -159,37 +235,66 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
     {'age': array([[25.], [nan]]), 'town': array([['Oslo'], ['Cork']], dtype=object)}
     """
     check_is_fitted(model)
-    inputs = _inputs_of(model)
-    if not inputs:
-        first, given = _first(model), {"dtype": np.float32, "ensure_all_finite": False}
-        return {"X": validate_data(first, X, reset=False, **given)}
-    read = model.encoder_._read(X)
-    values_of = {}
-    for column in model.encoder_._used.in_order:
-        (name, kind, width), values = inputs[column.name], read[column.name]
-        if kind == _STRING:
+    columns = _columns_by_input(model)
+    if not columns:
+        checks = {"dtype": np.float32, "ensure_all_finite": False}
+        return {"X": validate_data(_first(model), X, reset=False, **checks)}
+    values_of_columns = model.encoder_._read(X)
+    inputs = {}
+    for name, column in columns.items():
+        values = values_of_columns[column.name]
+        if _TYPES[column.kind] == _STRING:
             codes, levels = values
             values = np.array([level or "" for level in levels], dtype=object)[codes]
-        elif kind == _FLOAT:
-            values = column.encode(values)
-        values_of[name] = values.reshape(-1, width)
-    return values_of
+        elif column.kind == "dates":
+            values = np.where(np.isnat(values), np.nan, values.astype(np.int64) / 1e6)
+        inputs[name] = values.reshape(-1, 1)
+    return inputs
 
 
-def _inputs_of(model):
-    """The name, type and width of the input for each column that a model of a table uses."""
+def _columns_by_input(model):
+    """The columns that a model of a table uses, by the names of their inputs; {} for other models."""
     if type(model) not in (TabularClassifier, TabularRegressor):
         return {}
-    inputs, taken, encoder = {}, ["", *_OUTPUTS], model.encoder_
-    columns = {each.name: each for each in encoder._columns if each.name not in encoder.dropped_}
-    for column, its in columns.items():
-        name = column
-        while name in taken or (name != column and name in columns):
+    encoder = model.encoder_
+    columns = [column for column in encoder._columns if column.name not in encoder.dropped_]
+    names = {column.name for column in columns}
+    by_input = {}
+    for column in columns:
+        name = column.name
+        while name in ("", *_OUTPUTS) or name in by_input or (name != column.name and name in names):
             name += "_"
-        taken.append(name)
-        kind = _TYPES[its.kind]
-        inputs[column] = name, kind, len(its.outputs) if kind == _FLOAT else 1
-    return inputs
+        by_input[name] = column
+    return by_input
+
+
+def _about(name, column):
+    """What a program has to know about an input that does not read the table by this package."""
+    from skdense.tabular.kinds import MISSING  # which imports pandas
+
+    about = {"input": name, "column": column.name, "kind": column.kind}
+    if column.kind in ("categories", "strings"):
+        about["value"] = "a string"
+        about["missing"] = sorted(MISSING) if column.kind == "strings" else [""]
+        about["levels"] = [level for level in column.levels if level is not None]
+        if column.words:
+            about["words"] = column.words
+        return about
+    about["missing"] = "NaN"
+    if column.kind == "dates":
+        about["value"] = "seconds since 1970-01-01 00:00 UTC"
+        about["time_zone"] = column.zone or "UTC"
+        about["formats"] = column.formats
+        about["range"] = np.array([column.low, column.high]).astype("M8[us]").astype(str).tolist()
+        return about
+    about["value"] = "seconds" if column.kind == "durations" else "a number, or 0 or 1 for a bool"
+    about["range"] = [
+        value if np.isfinite(value) else str(value) for value in (column.low, column.high)
+    ]
+    if column.decimal:
+        about["value"] = f"the number without {column.unit!r} and separators of thousands"
+        about |= {"unit": column.unit, "decimal": column.decimal}
+    return about
 
 
 def _first(model):
@@ -221,48 +326,129 @@ class _Graph:
         self.proto.initializer.append(self.tensor_of(array, name))
         return name
 
-    def input(self, name, kind, width):
-        """Add an input of so many columns. All inputs are added before anything else."""
+    def input(self, name, dtype, n_columns, description=""):
+        """Add an input. All inputs are added before anything else."""
         while name.startswith(self.prefix):
             self.prefix += "_"
-        self.proto.input.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
+        info = self.helper.make_tensor_value_info(name, dtype, [None, n_columns], description)
+        self.proto.input.append(info)
         return name
 
-    def give(self, name, result, kind, shape):
+    def output(self, name, result, dtype, shape):
         """Make a result an output of this name."""
         self.proto.node.append(self.helper.make_node("Identity", [result], [name]))
-        self.proto.output.append(self.helper.make_tensor_value_info(name, kind, shape))
+        self.proto.output.append(self.helper.make_tensor_value_info(name, dtype, shape))
 
 
 # --- tables ------------------------------------------------------------------------------------------
 
 
-def _table(graph, model, inputs):
-    """A TabularClassifier or TabularRegressor."""
-    if isinstance(inputs, str):
-        raise ValueError(
-            f"a {type(model).__name__} within a Pipeline cannot be converted to ONNX: convert it alone"
-        )
-    return _converted(graph, model.ensemble_, _encoded(graph, model.encoder_, inputs))
+def _table(graph, model, X):
+    """A TabularClassifier or TabularRegressor that is a part of another model."""
+    raise ValueError(
+        f"a {type(model).__name__} within a Pipeline cannot be converted to ONNX: convert it alone"
+    )
 
 
 def _encoded(graph, encoder, inputs):
     """A TableEncoder: all columns that it can write, and of them those that it does."""
     used, blocks, kept, marked, start = encoder._used, [], [], [], 0
     if used.numbers:
-        numbers = graph("Concat", *(inputs[each.name] for each in used.numbers), axis=1)
+        numbers = graph("Concat", *(inputs[column.name] for column in used.numbers), axis=1)
         numbers = graph("Mul", graph("Sub", numbers, used.shift), used.scale)
         blocks.append(graph("Cast", numbers, to=_FLOAT))
-    for each in used.others:
-        is_date = _TYPES[each.kind] == _FLOAT
-        blocks.append(inputs[each.name] if is_date else _levels(graph, each, inputs[each.name]))
-    for each in used.in_order:
-        kept += [start + place for place in each.keep]
-        marked += [start] * each.is_marked
-        start += len(each.outputs)
+    for column in used.others:
+        encode = _dates if column.kind == "dates" else _levels
+        blocks.append(encode(graph, column, inputs[column.name]))
+    for column in used.in_order:
+        kept += [start + place for place in column.keep]
+        marked += [start] * column.is_marked
+        start += len(column.outputs)
     written = graph("Gather", graph("Concat", *blocks, axis=1), kept + marked, axis=1)
     is_mark = encoder.output_roles_ == "missing"
     return graph("Where", is_mark, graph("Cast", graph("IsNaN", written), to=_FLOAT), written)
+
+
+def _dates(graph, column, seconds):
+    """A column of dates: the parts that `Dates.encode` writes, from seconds since 1970 in UTC."""
+
+    def floor_divided(dividend, divisor):
+        return graph("Floor", graph("Div", dividend, np.float64(divisor)))
+
+    def times(factor, values):
+        return graph("Mul", values, np.float64(factor))
+
+    def sin_and_cos(values, most, period):
+        turns = np.arange(most + 1) / period * 2 * np.pi
+        places = graph("Squeeze", graph("Cast", values, to=_INT), np.array([1]))
+        return graph("Gather", np.column_stack([np.sin(turns), np.cos(turns)]), places)
+
+    is_missing = graph("IsNaN", seconds)
+    utc = local = graph("Where", is_missing, np.float64(0), seconds)
+    if column.zone not in (None, "UTC"):
+        starts, offsets = _utc_offsets(column)
+        has_begun = graph("Cast", graph("GreaterOrEqual", utc, starts), to=_INT)
+        local = graph(
+            "Add", utc, graph("Gather", offsets, graph("ReduceSum", has_begun, np.array([1])))
+        )
+    days = floor_divided(local, _DAY)
+    hours = floor_divided(graph("Sub", local, times(_DAY, days)), _HOUR)
+    weeks = floor_divided(graph("Add", days, np.float64(3)), 7)
+    weekdays = graph("Sub", graph("Add", days, np.float64(4)), times(7, weeks))
+    # Year, month and day in the Gregorian calendar: Hinnant, "chrono-compatible low-level date
+    # algorithms". Its years begin in March, and its eras are 400 of them.
+    shifted = graph("Add", days, np.float64(719468))
+    eras = floor_divided(shifted, 146097)
+    days_of_era = graph("Sub", shifted, times(146097, eras))
+    leap = graph("Sub", floor_divided(days_of_era, 36524), floor_divided(days_of_era, 1460))
+    leap = graph("Sub", leap, floor_divided(days_of_era, 146096))
+    years = floor_divided(graph("Add", days_of_era, leap), 365)
+    days_before = graph("Add", times(365, years), floor_divided(years, 4))
+    days_before = graph("Sub", days_before, floor_divided(years, 100))
+    days_of_year = graph("Sub", days_of_era, days_before)
+    months = floor_divided(graph("Add", times(5, days_of_year), np.float64(2)), 153)
+    days_before = floor_divided(graph("Add", times(153, months), np.float64(2)), 5)
+    days_of_month = graph("Add", graph("Sub", days_of_year, days_before), np.float64(1))
+    is_next_year = graph("Cast", graph("GreaterOrEqual", months, np.float64(10)), to=_DOUBLE)
+    months = graph("Sub", graph("Add", months, np.float64(3)), times(12, is_next_year))
+    years = graph("Add", graph("Add", years, times(400, eras)), is_next_year)
+    parts = graph(
+        "Concat",
+        years,
+        utc,
+        sin_and_cos(months, 12, 12),
+        sin_and_cos(days_of_month, 31, 30),
+        sin_and_cos(hours, 24, 24),
+        sin_and_cos(weekdays, 7, 7),
+        axis=1,
+    )
+    low, high = column.limits
+    parts = graph("Min", graph("Max", parts, low), high)
+    shift, scale = np.zeros(len(low)), np.ones(len(low))
+    shift[1], scale[1] = column.shift, column.scale
+    parts = graph("Mul", graph("Sub", parts, shift), scale)
+    return graph("Cast", graph("Where", is_missing, np.float64(np.nan), parts), to=_FLOAT)
+
+
+def _utc_offsets(column):
+    """When the clocks of a time zone are set, and their offsets from UTC, both in seconds.
+
+    The first offset is that before the first change. Changes from 1850 to 2150 are found.
+    """
+
+    def offsets_at(dates):
+        return (column._local(dates.astype("M8[us]")) - dates).astype("m8[s]").astype(np.int64)
+
+    days = np.arange("1850-01-01", "2150-01-01", dtype="M8[D]").astype("M8[s]")
+    offsets = offsets_at(days)
+    changes = np.flatnonzero(np.diff(offsets))
+    low, high = days[changes], days[changes + 1]
+    while (high - low).max(initial=np.timedelta64(0, "s")) > np.timedelta64(1, "s"):
+        middle = low + (high - low) // 2
+        is_before = offsets_at(middle) == offsets[changes]
+        low, high = np.where(is_before, middle, low), np.where(is_before, high, middle)
+    offsets = np.append(offsets[changes], offsets[-1])
+    return high.astype(np.int64).astype(np.float64), offsets.astype(np.float64)
 
 
 def _levels(graph, column, strings):
@@ -497,6 +683,50 @@ def _network(graph, model, X, temperature=1.0):
         values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
     raw = graph("Div", graph("Cast", values, to=_DOUBLE), np.float64(temperature))
     return _activated(graph, raw, output)
+
+
+# --- uncertainty -------------------------------------------------------------------------------------
+
+
+def _sets(graph, model, probabilities, confidence_level):
+    """Whether the set of a sample has a class."""
+    learned = model._uncertainty
+    threshold = np.interp(confidence_level, learned["levels"], learned["errors"], right=np.inf)
+    return graph("LessOrEqual", graph("Sub", np.float64(1), probabilities), np.float64(threshold))
+
+
+def _add_quantiles(graph, name, model, predicted, X, quantiles):
+    """An output with quantiles of a regressor's predictions."""
+    quantiles_of_outputs = []
+    for i, learned in enumerate(model._uncertainty):
+        prediction = graph("Gather", predicted, np.array([i]), axis=1)
+        levels, errors = learned["levels"], learned["errors"]
+        scaled = np.interp(quantiles, levels, errors, left=-np.inf, right=np.inf)
+        spread = _spread(graph, learned["spread"], prediction, X)
+        values = graph("Add", prediction, graph("Mul", spread, scaled))
+        values = graph("Max", values, np.float64(model._lowest))
+        quantiles_of_outputs.append(graph("Unsqueeze", values, np.array([1])))
+    result, shape = graph("Concat", *quantiles_of_outputs, axis=1), [None, None, None]
+    if len(quantiles_of_outputs) == 1:
+        result, shape = graph("Squeeze", result, np.array([1])), [None, None]
+    graph.output(name, result, _DOUBLE, shape)
+
+
+def _spread(graph, spread, prediction, X):
+    """The size of errors, as `spread_at` has it."""
+    if "estimators" in spread:
+        known = graph("Where", graph("IsNaN", X), np.asarray(spread["fill"], np.float32), X)
+        known = graph("Concat", graph("Cast", known, to=_DOUBLE), prediction, axis=1)
+        sizes = [_converted(graph, estimator, known) for estimator in spread["estimators"]]
+        return graph("Mul", graph("Sum", *sizes), np.float64(spread["mean"] / len(sizes)))
+    knots, sizes = np.asarray(spread["predictions"], float), np.asarray(spread["sizes"], float)
+    if len(knots) == 1:
+        return np.float64(sizes[0])
+    # Linear between knots: each step adds its share of the way that the prediction has gone in it.
+    widths = np.diff(knots)
+    inside = graph("Min", graph("Max", graph("Sub", prediction, knots[:-1]), np.float64(0)), widths)
+    rises = graph("MatMul", inside, (np.diff(sizes) / widths)[:, None])
+    return graph("Add", rises, np.float64(sizes[0]))
 
 
 # --- which class is converted by what -----------------------------------------------------------------

@@ -1,7 +1,10 @@
 """Whole tables in ONNX predict what they predict here, also where values are missing or unknown."""
 
+import json
+import re
 import sys
 import warnings
+from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
@@ -30,6 +33,7 @@ from skdense import (
     LowLevelMLPRegressor,
     TabularClassifier,
     TabularRegressor,
+    __version__,
 )
 from skdense.ensemble import BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.onnx import onnx_inputs, to_onnx
@@ -254,18 +258,163 @@ def test_messy_tables_are_the_same_in_onnx(tables):
         assert_allclose(run(classifier, table)[1], classifier.predict_proba(table), atol=1e-5)
 
 
-def test_numbers_of_dates_are_given_to_the_model(new_rows):
-    X, score = table(300, seed=0)
-    X = X[["label", "when", "text"]]
-    model = TabularRegressor(models=["linear"], **SETTINGS)
-    converted, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
-    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in converted.graph.input}
-    assert widths == {name: each.shape[1] for name, each in inputs.items()}
-    assert widths["label_"] == 1
-    columns = model.encoder_
-    assert_array_equal(
-        inputs["when"], columns.transform(new_rows)[:, columns.output_roles_ == "date"], strict=True
+DATES = [
+    *map(
+        pd.Timestamp, ["1855-12-10 10:00:00", "1900-02-28 23:59:59.999999", "1970-01-01", "2000-02-29"]
+    ),
+    *map(pd.Timestamp, ["2024-02-29 12:30", "2024-12-31 23:59:59.999999", "2149-01-01 23:59:59", None]),
+    *pd.date_range("2024-03-30", "2024-04-01", freq="37min"),
+    *pd.date_range("2024-10-26", "2024-10-28", freq="37min"),
+    *pd.date_range("1999-01-01", "2049-12-31", freq="97D"),
+]
+
+
+@pytest.mark.parametrize(
+    "zone", [None, "UTC", "Europe/Oslo", "America/St_Johns", "Australia/Lord_Howe"]
+)
+def test_the_parts_of_dates_are_the_same_in_onnx(zone):
+    dates = pd.Series(DATES, name="when")
+    dates = dates.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else dates
+    y = np.arange(len(dates)) % 7
+    model = TabularRegressor(models=["linear"], **SETTINGS).fit(dates.to_frame(), y)
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    seconds = [[date.timestamp() if date is not pd.NaT else np.nan] for date in dates]
+    inputs = onnx_inputs(model, dates.to_frame())
+    assert_allclose(inputs["when"], seconds, rtol=0, atol=1e-6)
+    assert_allclose(session.run(None, inputs)[0][:, 0], model.predict(dates.to_frame()), atol=1e-5)
+
+
+def properties(converted):
+    """The metadata of a model."""
+    return {entry.key: entry.value for entry in converted.metadata_props}
+
+
+def test_the_metadata_say_how_to_make_inputs_without_this_package():
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "joined": f"{rng.integers(1, 29)}.{rng.integers(1, 13)}.20{rng.integers(10, 25)}",
+            "share": f"{rng.integers(0, 100)},{rng.integers(0, 9)} %",
+            "pay": f"{rng.integers(1, 9)}.{rng.integers(100, 999)},50 EUR",
+            "age": int(rng.integers(18, 90)),
+            "paid": bool(rng.random() < 0.5),
+            "town": str(rng.choice(["Ågot", "Oslo"])),
+        }
+        for _ in range(100)
+    ]
+    X = pd.DataFrame(rows)
+    y = X["age"] + 20 * (X["town"] == "Oslo") + 9 * X["paid"]
+    with warnings.catch_warnings(action="ignore"):
+        model = TabularRegressor(models=["linear"], **SETTINGS).fit(X, y)
+    converted = to_onnx(model, quantiles=[0.1, 0.9])
+    metadata = properties(converted)
+    about = {entry["column"]: entry for entry in json.loads(metadata["skdense.inputs"])}
+    assert metadata["skdense.version"] == __version__
+    assert json.loads(metadata["skdense.outputs"]) == {"quantiles": [0.1, 0.9]}
+    assert [entry.name for entry in converted.graph.input] == [
+        entry["input"] for entry in about.values()
+    ]
+    assert about["age"]["range"] == [X["age"].min(), X["age"].max()]
+    assert about["town"] | {"missing": []} == {
+        "input": "town",
+        "column": "town",
+        "kind": "strings",
+        "value": "a string",
+        "missing": [],
+        "levels": ["Oslo", "Ågot"],
+    }
+    assert (about["share"]["unit"], about["share"]["decimal"]) == ("%", ",")
+    assert (about["pay"]["unit"], about["pay"]["decimal"]) == ("EUR", ",")
+    assert about["joined"]["formats"] == ["%d.%m.%Y"]
+    assert about["joined"]["time_zone"] == "UTC"
+
+    def value_of(entry, value):
+        if "unit" in entry:
+            return float(re.sub(f"[^0-9{entry['decimal']}-]", "", value).replace(",", "."))
+        if entry["kind"] == "dates":
+            return datetime.strptime(value, entry["formats"][0]).replace(tzinfo=UTC).timestamp()
+        return value if entry["value"] == "a string" else float(value)
+
+    inputs = {
+        entry["input"]: np.array([[value_of(entry, row[entry["column"]])] for row in rows])
+        for entry in about.values()
+    }
+    for name, values in onnx_inputs(model, X).items():
+        assert_array_equal(inputs[name], values)
+
+
+@pytest.mark.parametrize(
+    ("noise", "given"),
+    [
+        ("constant", {"models": ["linear"]}),
+        ("of the prediction", {"models": ["linear"]}),
+        ("of the row", {"models": ["linear"]}),
+        ("of the row", {"models": [("trees", LGBMRegressor(**TREES))], "loss": "poisson"}),
+    ],
+)
+def test_quantiles_and_intervals_are_the_same_in_onnx(noise, given):
+    rng = np.random.default_rng(0)
+    n_rows = (
+        500 if noise == "of the row" else 300
+    )  # with fewer than 400, errors of rows are not learned
+    X = pd.DataFrame({"a": rng.normal(size=n_rows), "b": rng.normal(size=n_rows)})
+    X.loc[::9, "b"] = np.nan
+    size = {"constant": 1, "of the prediction": np.exp(X["a"]), "of the row": 0.1 + (X["b"] > 0) * 5}
+    y = (20 + 5 * X["a"] + size[noise] * rng.normal(size=n_rows)).clip(0)
+    model = TabularRegressor(**given, **SETTINGS).fit(X, y)
+    spread = model._uncertainty[0]["spread"]
+    n_knots = len(spread.get("predictions", ()))
+    assert noise == (
+        "of the row" if not n_knots else "constant" if n_knots == 1 else "of the prediction"
     )
+    quantiles = [0.0001, 0.05, 0.5, 0.95, 0.9999]
+    converted = to_onnx(model, quantiles=quantiles, confidence_level=0.9)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    outputs = session.run(["variable", "quantiles", "interval"], onnx_inputs(model, X))
+    assert_allclose(outputs[0][:, 0], model.predict(X), rtol=1e-6)
+    assert_allclose(outputs[1], predicted_quantiles(model, X, quantiles), rtol=1e-5)
+    assert_allclose(outputs[2], model.predict_interval(X), rtol=1e-5)
+
+
+def predicted_quantiles(model, X, quantiles):
+    return model.predict(X, quantiles=quantiles)
+
+
+def test_quantiles_of_several_outputs_are_the_same_in_onnx():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)).astype(np.float32)
+    y = X @ [[1, 2], [0, 1]] + rng.normal(size=(200, 2))
+    model = CrossFitRegressor(Ridge(), cv=2, random_state=0).fit(X, y)
+    session = onnxruntime.InferenceSession(to_onnx(model, quantiles=[0.2, 0.8]).SerializeToString())
+    (quantiles,) = session.run(["quantiles"], onnx_inputs(model, X))
+    assert_allclose(quantiles, predicted_quantiles(model, X, [0.2, 0.8]), rtol=1e-4, atol=1e-5)
+
+
+def test_sets_of_classes_are_the_same_in_onnx():
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    model = CrossFitClassifier(LogisticRegression(max_iter=1000), cv=3, random_state=0).fit(X, y)
+    for level in (0.5, 0.9, 0.9999):
+        converted = to_onnx(model, confidence_level=level)
+        session = onnxruntime.InferenceSession(converted.SerializeToString())
+        (sets,) = session.run(["sets"], onnx_inputs(model, X))
+        assert_array_equal(sets, model.predict_set(X, level), strict=True)
+        outputs = json.loads(properties(converted)["skdense.outputs"])
+        assert outputs == {"classes": [0, 1, 2], "confidence_level": level}
+
+
+def test_quantiles_and_sets_that_a_model_has_not_are_errors():
+    X, y = load_iris(return_X_y=True)
+    classifier = CrossFitClassifier(LogisticRegression(max_iter=1000), cv=2).fit(X, y)
+    regressor = CrossFitRegressor(Ridge(), cv=2).fit(X, y)
+    with pytest.raises(ValueError, match=r"quantiles must be None for a classifier, got 0\.5"):
+        to_onnx(classifier, quantiles=0.5)
+    with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got 2"):
+        to_onnx(regressor, quantiles=2)
+    with pytest.raises(ValueError, match="confidence_level"):
+        to_onnx(classifier, confidence_level=1.5)
+    with pytest.raises(ValueError, match=r"confidence_level must be None for a Pipeline, got 0\.9"):
+        to_onnx(make_pipeline(StandardScaler(), Ridge()).fit(X, y), confidence_level=0.9)
 
 
 @pytest.mark.parametrize(
