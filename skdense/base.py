@@ -39,7 +39,7 @@ class Names(StrOptions):
 
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all settings of optimizers and schedules."""
-    constraints = {"solver": [StrOptions({LBFGS: None, **OPTIMIZERS}.keys())]}
+    constraints: dict[str, list] = {"solver": [StrOptions({LBFGS: None, **OPTIMIZERS}.keys())]}
     for optimizer in OPTIMIZERS:
         for name, allowed in allowed_settings(optimizer).items():
             interval = Interval(Real, allowed.low, allowed.high, closed=allowed.closed)
@@ -48,7 +48,7 @@ def optimizer_constraints() -> dict[str, list]:
     return constraints
 
 
-def has_optimizer(estimator: BaseEstimator) -> bool:
+def has_optimizer(estimator: Any) -> bool:
     """For `available_if`: True if the solver has an optimizer to keep between calls, else an error."""
     if estimator.solver == LBFGS:
         raise AttributeError(
@@ -79,7 +79,8 @@ class Saved(BaseEstimator):
     """An estimator whose saved state has the version of skdense that saved it, and of its format."""
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_skdense_version": __version__, "_skdense_format": _FORMAT}
+        state: Any = super().__getstate__()
+        return {**state, "_skdense_version": __version__, "_skdense_format": _FORMAT}
 
     def __setstate__(self, state):
         """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does.
@@ -120,10 +121,12 @@ class Saved(BaseEstimator):
 class BaseLowLevelMLP(CallbackSupport, Saved):
     """A multi-layer perceptron. Its two subclasses predict labels and numbers.
 
-    The annotations tell type checkers the parameter that methods here read, and what `fit` sets.
+    The annotations tell type checkers the parameters that code for both reads, and what `fit` sets.
     """
 
     activation: str
+    max_iter: int
+    solver: str
     coefs_: list[NDArray]
     intercepts_: list[NDArray]
     loss_: float

@@ -169,14 +169,16 @@ def routed_parameters(search: Any, parameters: dict) -> Any:
     return search._get_routed_params_for_fit(parameters)
 
 
-def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_splits: list, own: dict):
-    """A `cv_results_` from the scores and seconds of all splits of all candidates, and own columns.
+def formatted_results(
+    search: Any, candidates: list[dict], n_splits: int, split_results: list, columns: dict
+) -> dict:
+    """A `cv_results_` from the scores and seconds of all splits of all candidates, and more columns.
 
     Without it: means, deviations, ranks and the masked columns `param_...` have to be written here.
     """
     search = copy(search)
     search.return_train_score = False  # a parameter that other searches have
-    return search._format_results(candidates, n_splits, of_splits, own)
+    return search._format_results(candidates, n_splits, split_results, columns)
 
 
 # --- joblib and NumPy --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Contributions need only the predictions of a fitted model on tables in which val
 rows. So it may be any estimator, and columns may have any type.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -14,11 +15,11 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar, gen_batches
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.layers import hidden_values
 from skdense.final_step import beyond_steps
-from skdense.fit.inputs import MatrixLike, table_of
+from skdense.fit.inputs import MatrixLike, table_of, validated
 from skdense.fit.results import are_dead
 from skdense.many import check_networks
 
@@ -122,24 +123,25 @@ def contributions(
     """
     check_is_fitted(estimator)
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
-    X, rows = _as_table("X", X), _as_table("rows", rows)
-    table = _below(X, rows)
-    predict = _predictor(estimator, target, rows)
+    background, explained = _as_table("X", X), _as_table("rows", rows)
+    table = _below(background, explained)
+    predict = _predictor(estimator, target, explained)
     random_state = check_random_state(random_state)
-    samples = np.resize(random_state.permutation(len(X)), n_samples)
-    n_columns = X.shape[1]
+    samples = np.resize(random_state.permutation(len(background)), n_samples)
+    n_columns = background.shape[1]
     order = np.argsort(random_state.uniform(size=(n_samples, n_columns)))
     # How many columns a sample takes from the row before this one, in an order and in its reverse.
     before = np.stack([order, n_columns - 1 - order])
-    base, predictions = predict(_mixed(X, np.tile(samples[:, None], n_columns))), predict(rows)
-    values, standard_errors = np.empty((2, len(rows), n_columns))
+    base = predict(_mixed(background, np.tile(samples[:, None], n_columns)))
+    predictions = predict(explained)
+    values, standard_errors = np.empty((2, len(explained), n_columns))
     for row, prediction in enumerate(predictions):
         path = np.empty((2, n_samples, n_columns + 1))  # predictions while a sample becomes the row
         path[..., 0], path[..., -1] = base, prediction
         for batch in gen_batches(n_samples, max(_BLOCK // (2 * n_columns), 1)):
             if n_columns > 1:
                 taken = before[:, batch, None] < np.arange(1, n_columns)[:, None]
-                origins = np.where(taken, len(X) + row, samples[batch, None, None])
+                origins = np.where(taken, len(background) + row, samples[batch, None, None])
                 with catch_warnings(action="ignore", category=UserWarning):  # of values of one row
                     between = predict(_mixed(table, origins.reshape(-1, n_columns)))
                 path[:, batch, 1:-1] = between.reshape(taken.shape[:-1])
@@ -149,7 +151,7 @@ def contributions(
     return Contributions(values, standard_errors, float(base.mean()), predictions)
 
 
-def _as_table(name, X):
+def _as_table(name: str, X: Any) -> Any:
     """X as a DataFrame or a two-dimensional array, with at least one row."""
     X = table_of(X, input_name=name)
     if not len(X):
@@ -157,7 +159,7 @@ def _as_table(name, X):
     return X
 
 
-def _below(X, rows):
+def _below(X: Any, rows: Any) -> Any:
     """A table of X with the rows below."""
     if isinstance(X, np.ndarray) and isinstance(rows, np.ndarray):
         return np.concatenate([X, rows])
@@ -176,17 +178,19 @@ def _below(X, rows):
     return concat([X, rows])
 
 
-def _mixed(table, origins):
+def _mixed(table: Any, origins: NDArray) -> Any:
     """A table whose column j has in row i the value of this table's row origins[i, j]."""
     if hasattr(table, "get_columns"):
-        return type(table)([each.gather(rows) for each, rows in zip(table.get_columns(), origins.T)])
+        return type(table)(
+            [column.gather(rows) for column, rows in zip(table.get_columns(), origins.T)]
+        )
     if hasattr(table, "iloc"):
         columns = {j: table.iloc[:, j].array.take(rows) for j, rows in enumerate(origins.T)}
         return type(table)(columns).set_axis(table.columns, axis=1)
     return np.take_along_axis(table, origins, axis=0)
 
 
-def _predictor(estimator, target, rows):
+def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
     """A function that predicts the numbers to explain."""
     is_probability = hasattr(estimator, "predict_proba")
     outputs_of = estimator.predict_proba if is_probability else estimator.predict
@@ -241,7 +245,7 @@ def dead_unit_masks(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     ['0 of 50', '3 of 20']
     """
     check_is_fitted(estimator)
-    network, X = beyond_steps(estimator, X)
+    network, inputs = beyond_steps(estimator, X)
     check_networks([network], "fit", "predict")
-    X = validate_data(network, X, accept_sparse="csr", reset=False)
-    return [*map(are_dead, hidden_values(*network._layers_and_parameters(), X))]
+    layers, parameters = network._layers_and_parameters()
+    return [*map(are_dead, hidden_values(layers, parameters, validated(network, inputs, reset=False)))]

@@ -1,9 +1,7 @@
 """The pruned search: survivors are what GridSearchCV finds, the worst leave, errors come at once."""
 
 import pickle
-import signal
 import warnings
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -33,7 +31,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifi
 from skdense.fit import prepare
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
-from skdense.search.race import best_first, forecasts, looks_of, rungs_of
+from skdense.search.race import best_first, epochs_to_score, forecasts, rungs_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -263,9 +261,9 @@ def test_rungs_end_with_max_iter(rungs, max_iter, expected):
 
 
 def test_a_slope_is_known_at_each_rung():
-    assert looks_of([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]
-    assert looks_of([1, 2, 9]) == [[1], [2], [9]]
-    assert looks_of([200]) == [[200]]
+    assert epochs_to_score([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]
+    assert epochs_to_score([1, 2, 9]) == [[1], [2], [9]]
+    assert epochs_to_score([200]) == [[200]]
 
 
 @pytest.mark.parametrize("rungs", [(4, 2), (2, 2), (0, 3), (10,), (2.5,), (True, 3), ("2",)])
@@ -527,41 +525,6 @@ def scores_sometimes(model, X, y):
     if model.n_iter_ > 2 and model.alpha > 1:
         raise RuntimeError("cannot score this")
     return model.score(X, y)
-
-
-class TimeUp(Exception):
-    """What a limit of time raises."""
-
-
-class Limit:
-    def __call__(self, *_):
-        raise TimeUp
-
-
-class Late(StandardScaler):
-    def fit(self, X, y=None):
-        signal.raise_signal(signal.SIGTERM)
-        return super().fit(X, y)
-
-
-def late_scorer(model, X, y):
-    if model.n_iter_:
-        signal.raise_signal(signal.SIGTERM)
-    return model.score(X, y)
-
-
-@pytest.mark.parametrize("handler", [Limit(), partial(Limit.__call__, Limit()), lambda *_: Limit()()])
-@pytest.mark.parametrize(
-    "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
-)
-def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
-    search = PrunedSearchCV(NETWORK, {}, cv=2, rung_epochs=(), n_jobs=1).set_params(**settings)
-    before = signal.signal(signal.SIGTERM, handler)
-    try:
-        with pytest.raises(TimeUp):
-            search.fit(X, y)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_score_that_fails_later_is_the_error_score():

@@ -1,4 +1,4 @@
-"""PrunedSearchCV: many candidates begin to train, the worst are left out, the others go on."""
+"""PrunedSearchCV: all candidates begin to train, the worst are dropped, the others go on."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ _N_CANDIDATES = 64
 
 
 class PrunedSearchCV(RandomizedSearchCV):
-    """Search over parameters of a network, with cross-validation, that leaves bad candidates out early.
+    """Search over parameters of a network, with cross-validation, that drops bad candidates early.
 
     All candidates begin to train on all splits. After the epochs of the first rung they are scored, and
     of each a forecast is made, from how its score has been moving, of its score at the end. Those with
@@ -157,7 +157,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
     Once a rung is over, Ctrl-C ends the search with a warning, and the best candidate of the rungs that
-    are over is refitted. What the handler of another signal raises is raised.
+    are over is refitted.
 
     References
     ----------
@@ -264,17 +264,18 @@ class PrunedSearchCV(RandomizedSearchCV):
             a network that is not yet trained.
         """
         network_of(self.estimator)
-        scorer = check_scoring(self.estimator, self.scoring)
-        candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
+        scorer: Any = check_scoring(self.estimator, self.scoring)
+        candidates = [Candidate(self.estimator, values) for values in self._draw_candidates()]
         limits = [candidate.estimator.max_iter for candidate in candidates]
         # Candidates with another limit fail when they are fitted.
-        valid = [limit for limit in limits if isinstance(limit, Integral)]
+        valid = [int(limit) for limit in limits if isinstance(limit, Integral)]
         if not valid:
             compat.validate_parameters(candidates[0].estimator)  # says what is wrong with its limit
         rungs = rungs_of(self.rung_epochs, max(valid))
-        X, y = indexable(X, y)
+        all_samples: Any = indexable(X, y)
+        X, y = all_samples
         routed = compat.routed_parameters(self, params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        cv: Any = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = [*cv.split(X, y, **routed.splitter.split)]
         if not splits:
             raise ValueError("cv must give at least one split, got none")
@@ -296,7 +297,7 @@ class PrunedSearchCV(RandomizedSearchCV):
             race.begin(samples, skips_steps)
             self._search(race, context)
             self._set_results(race, len(splits))
-        if self.refit:  # an error here leaves what was found
+        if self.refit:  # an error here keeps the results
             self._refit(X, y, routed.estimator.fit, context, task)
         context.call_on_fit_task_end(**task)
         return self
@@ -305,9 +306,9 @@ class PrunedSearchCV(RandomizedSearchCV):
         """The parameters of all candidates."""
         dicts = self.param_distributions
         dicts = dicts if isinstance(dicts, list) else [dicts]
-        of_dicts = [each.values() for each in dicts if isinstance(each, Mapping)]
-        draws = any(hasattr(values, "rvs") for each in of_dicts for values in each)
-        if self.n_candidates is None and not draws:
+        choices = [values for grid in dicts if isinstance(grid, Mapping) for values in grid.values()]
+        has_distribution = any(hasattr(values, "rvs") for values in choices)
+        if self.n_candidates is None and not has_distribution:
             candidates = list(ParameterGrid(dicts))
         else:
             n_candidates = self.n_candidates or _N_CANDIDATES
@@ -320,44 +321,47 @@ class PrunedSearchCV(RandomizedSearchCV):
         """Train and score candidates rung by rung, or until Ctrl-C or a callback ends the search."""
         start = time.perf_counter()
         try:
-            while race.going:
+            while race.candidates:
                 task = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
                 rung = race.run()
                 if self.verbose and rung:
                     best = np.nanmax(rung.scores, initial=-np.inf)
                     print(
-                        f"Rung {len(race.over)} of {len(race.rungs)}, {race.epochs[-1]} epochs: "
-                        f"{len(rung.scores)} candidates, best score {best:.4f}, {len(race.going)} go "
+                        f"Rung {len(race.finished)} of {len(race.rungs)}, {race.scored_epochs[-1]} "
+                        f"epochs: {len(rung.scores)} candidates, best score {best:.4f}, "
+                        f"{len(race.candidates)} go "
                         f"on; {time.perf_counter() - start:.1f} s"
                     )
                 if task.call_on_fit_task_end(estimator=self) or not rung:
                     break
         except KeyboardInterrupt:
-            if not race.over:
+            if not race.finished:
                 raise
             compat.warn_at_caller("Search interrupted by user.")
 
     def _set_results(self, race, n_splits):
-        """Set the fitted attributes from a race of which a rung is over."""
+        """Set the fitted attributes from the finished rungs of a race."""
         self.scorer_, self.n_splits_, self.multimetric_ = race.scorer, n_splits, False
-        self.n_iterations_ = len(race.over)
-        self.n_candidates_ = [len(rung.params) for rung in race.over]
+        self.n_iterations_ = len(race.finished)
+        self.n_candidates_ = [len(rung.params) for rung in race.finished]
         self.n_resources_ = race.rungs[: self.n_iterations_]
-        params = [params for rung in race.over for params in rung.params]
-        results = [result for rung in race.over for result in rung.results]
-        own = {
+        params = [params for rung in race.finished for params in rung.params]
+        results = [result for rung in race.finished for result in rung.results]
+        columns = {
             "iter": np.repeat(range(self.n_iterations_), self.n_candidates_),
             "n_resources": np.repeat(self.n_resources_, self.n_candidates_),
-            "forecast_test_score": np.concatenate([rung.forecasts for rung in race.over]),
+            "forecast_test_score": np.concatenate([rung.forecasts for rung in race.finished]),
         }
-        self.cv_results_ = compat.formatted_results(self, params, n_splits, results, own)
+        self.cv_results_ = compat.formatted_results(self, params, n_splits, results, columns)
         means = self.cv_results_["mean_test_score"]
         n_before = len(means) - self.n_candidates_[-1]
         self.best_index_ = int(n_before + best_first(means[n_before:])[0])
         self.best_score_, self.best_params_ = means[self.best_index_], params[self.best_index_]
 
     def _refit(self, X, y, fit_params, context, task):
-        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        best_params: Any = clone(self.best_params_, safe=False)
+        best: Any = clone(self.estimator)
+        best.set_params(**best_params)
         start = time.perf_counter()
         refit = context.subcontext(task_name="refit-with-best-params")
         with refit.propagate_callback_context(best):

@@ -1,17 +1,17 @@
-"""A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out.
+"""A race: candidates are prepared, trained from rung to rung and scored, and the worst are dropped.
 
 `docs/benchmarks/decisions.md` has the measurements behind the constants.
 """
 
 import math
-import signal
 import time
 from collections import Counter
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from numbers import Integral, Number
-from traceback import format_exception, walk_tb
+from traceback import format_exception
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from sklearn.exceptions import FitFailedWarning
 from skdense import compat
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.train import train
-from skdense.core.network import LBFGS
+from skdense.core.network import LBFGS, Network
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
 from skdense.fit.fitting import buckets_for
 from skdense.fit.prepare import Job, check_and_prepare
@@ -36,12 +36,22 @@ _SHARE_OF_RACE = 0.4
 
 @dataclass(eq=False)
 class CandidateFit:
-    """A candidate on a split: its networks, which train from rung to rung, and its score now.
+    """The fit of a candidate on one split: the networks, which train from rung to rung, and the score.
 
-    `held_out` is what is scored: the candidate's model, fitted but for its network, X, y and the
-    parameters of the scorer. If the steps before the network have already transformed this X, the model
-    is only what follows them. `error` is that of the fit, whose `job` is None then, or that of the last
-    scoring. Then the score is the `error_score`.
+    Attributes
+    ----------
+    score : float
+        The score at the last rung, or the `error_score` if there is an `error`.
+    held_out : tuple
+        The arguments of the scorer: the model, in which only the network is not fitted, X, y and
+        parameters. If the steps before the network have already transformed X, the model is what
+        follows them.
+    job : Job or None
+        The networks; None if the fit has failed.
+    error : Exception or None
+        The error of the fit or of the last scoring.
+    fit_time, score_time : float
+        Seconds.
     """
 
     score: Any
@@ -52,21 +62,39 @@ class CandidateFit:
     score_time: float = 0.0
 
     @property
-    def going(self):
-        """Its networks that train on."""
+    def active_networks(self) -> list[Network]:
+        """The networks that have not ended their training."""
         networks = self.job.networks if self.job else []
         return [network for network in networks if network.progress.active]
 
 
 class Candidate:
-    """Parameters and the model that has them, its fits on all splits, and its mean scores so far.
+    """A setting of the parameters, the model that has it, and one fit per split.
 
-    An error says why the search cannot have a candidate.
+    Attributes
+    ----------
+    params : dict
+    model : estimator
+        The unfitted model with these parameters. `estimator` is the network at its end, and `prefix`
+        the prefix of the network's parameters.
+    fits : list of CandidateFit
+        One per split.
+    mean_scores : list of float
+        The mean over the splits, for each time that the candidate was scored.
+
+    Raises
+    ------
+    ValueError
+        If the network trains without epochs or has callbacks.
     """
 
-    def __init__(self, estimator, params):
-        self.params, self.fits, self.means = params, [], []
-        self.model = clone(estimator).set_params(**clone(params, safe=False))
+    def __init__(self, estimator: Any, params: dict):
+        self.params = params
+        self.fits: list[CandidateFit] = []
+        self.mean_scores: list[float] = []
+        new_params: Any = clone(params, safe=False)
+        model: Any = clone(estimator)
+        self.model = model.set_params(**new_params)
         self.estimator, self.prefix = network_of(self.model)
         if self.estimator.solver == LBFGS:
             raise ValueError(
@@ -79,14 +107,14 @@ class Candidate:
                 "them on the search itself"
             )
 
-    def end(self, now):
-        """After how many epochs its training ends: now if none of its networks trains on."""
-        going = [network for fit in self.fits for network in fit.going]
-        return max((int(network.hyper.max_epochs) for network in going), default=now)
+    def last_epoch(self, epochs: int) -> int:
+        """The epoch at which training ends: the present one, `epochs`, if no network is active."""
+        active = [network for fit in self.fits for network in fit.active_networks]
+        return max((int(network.hyper.max_epochs) for network in active), default=epochs)
 
 
 class Rung(NamedTuple):
-    """The candidates at a rung: their mean scores, forecasts for the end, and what each fit gave."""
+    """The candidates at a rung: parameters, mean scores, forecasts; scores and times of all fits."""
 
     params: list[dict]
     scores: NDArray
@@ -95,7 +123,7 @@ class Rung(NamedTuple):
 
 
 class Race:
-    """The candidates that still go on, and the rungs that are over.
+    """The candidates that still train, and the rungs that are over.
 
     Parameters
     ----------
@@ -103,22 +131,39 @@ class Race:
     rungs : list of int
         After how many epochs candidates are compared.
     factor : float
-        Of so many candidates, one goes on from a rung.
+        One of `factor` candidates goes on from a rung, rounded up.
     scorer : callable
     error_score : 'raise' or float
         The score of a fit that has failed.
     n_jobs : int or None
         How many networks train at the same time.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+        Those that still train.
+    finished : list of Rung
+        The rungs that are over.
+    scored_epochs : list of int
+        The epochs at which the candidates were scored.
     """
 
-    def __init__(self, candidates, rungs, factor, scorer, error_score, n_jobs):
-        self.going, self.rungs, self.over = candidates, rungs, []
-        self.factor, self.n_jobs = factor, n_jobs
-        self.scorer, self.error_score = scorer, error_score
-        self.epochs = []  # at which the candidates were scored
+    def __init__(
+        self,
+        candidates: list[Candidate],
+        rungs: list[int],
+        factor: float,
+        scorer: Callable,
+        error_score: Any,
+        n_jobs: int | None,
+    ):
+        self.candidates, self.rungs, self.factor = candidates, rungs, factor
+        self.scorer, self.error_score, self.n_jobs = scorer, error_score, n_jobs
+        self.finished: list[Rung] = []
+        self.scored_epochs: list[int] = []
 
-    def begin(self, splits, skips_steps):
-        """Prepare the fits of all candidates on all splits, and see that they can be scored.
+    def begin(self, splits: list[tuple], skips_steps: bool) -> None:
+        """Prepare the fits of all candidates on all splits, and check that they can be scored.
 
         Parameters
         ----------
@@ -130,90 +175,93 @@ class Race:
         """
         first_fits = self._prepare(splits, skips_steps)
         self._report_errors(self._fits())
-        # What fails in scoring an untrained network would fail for all candidates of the split.
+        # An error of the scorer with an untrained network would come for all candidates of the split.
         for fit in first_fits:
             self._score(fit)
             if fit.error is not None:
                 raise fit.error
-        # All networks together decide which of them share a program. They stay in it, so that those
-        # which go on train as if they had never paused.
-        self.buckets = buckets_for([fit.job for fit in self._sound()], _SHARE_OF_RACE)
+        # Networks keep the programs that are chosen here for all of them, so that those that go on
+        # train as if they had never paused.
+        self.buckets = buckets_for(self._jobs(), _SHARE_OF_RACE)
 
-    def _prepare(self, splits, skips_steps):
+    def _prepare(self, splits: list[tuple], skips_steps: bool) -> Collection[CandidateFit]:
         """Prepare all networks; return the first fit of each split that has not failed.
 
-        The steps before the networks are fitted once for candidates with the same settings of theirs.
+        The steps before the network are fitted once for all candidates that have the same steps.
         """
-        first_fits, fitted, known = {}, {}, {}
-        for candidate in self.going:
-            steps = _key_of_steps(candidate)
-            for i, (to_fit, to_score) in enumerate(splits):
-                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
+        first_fits: dict[int, CandidateFit] = {}
+        fitted_steps: dict[tuple, tuple] = {}
+        checked: dict = {}
+        for candidate in self.candidates:
+            steps_key = _key_of_steps(candidate)
+            for i, (train_samples, test_samples) in enumerate(splits):
+                fit, key, start = CandidateFit(self.error_score), (i, steps_key), time.perf_counter()
                 candidate.fits.append(fit)
                 try:
-                    if key not in fitted:
-                        model, inputs = fit_all_but_last(clone(candidate.model), *to_fit)
-                        X, *others = to_score
+                    if key not in fitted_steps:
+                        model, inputs = fit_all_but_last(clone(candidate.model), *train_samples)
+                        X, *others = test_samples
                         if skips_steps:
                             model, X = beyond_steps(model, X)
-                        fitted[key] = inputs, (model, X, *others)
-                    inputs, fit.held_out = fitted[key]
-                    fit.job = check_and_prepare(clone(candidate.estimator), inputs, known)
+                        fitted_steps[key] = inputs, (model, X, *others)
+                    inputs, fit.held_out = fitted_steps[key]
+                    fit.job = check_and_prepare(clone(candidate.estimator), inputs, checked)
                     first_fits.setdefault(i, fit)
                 except Exception as error:
-                    _raise_if_of_a_handler(error)
                     fit.error = error
                 fit.fit_time = time.perf_counter() - start
         return first_fits.values()
 
-    def _fits(self):
-        """The fits of all candidates that still go on."""
-        return [fit for candidate in self.going for fit in candidate.fits]
+    def _fits(self) -> list[CandidateFit]:
+        """The fits of all candidates that still train."""
+        return [fit for candidate in self.candidates for fit in candidate.fits]
 
-    def _sound(self):
-        """Those of these fits that have not failed."""
-        return [fit for fit in self._fits() if fit.job]
+    def _jobs(self) -> list[Job]:
+        """The jobs of the fits that have not failed."""
+        return [fit.job for fit in self._fits() if fit.job]
 
-    def run(self):
-        """Train to the next rung and score; leave out candidates that do not go on.
+    def run(self) -> Rung | None:
+        """Train to the next rung, score, and drop the candidates that do not go on.
 
-        Return the rung, or None if all candidates that have come so far fail.
+        Return the rung, or None if the fits of all candidates have failed.
         """
-        for epochs in looks_of(self.rungs)[len(self.over)]:
+        rung_epochs = self.rungs[len(self.finished)]
+        for epochs in epochs_to_score(self.rungs)[len(self.finished)]:
             self._report_errors(self._train(epochs))
-            if not self._sound():
+            if not self._jobs():
                 return None
-            self.epochs.append(epochs)
-            for candidate in self.going:
-                candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
-        means = np.array([candidate.means for candidate in self.going], dtype=float)
-        ends = np.array([candidate.end(epochs) for candidate in self.going])
-        expected = forecasts(self.epochs, means, ends)
+            self.scored_epochs.append(epochs)
+            for candidate in self.candidates:
+                candidate.mean_scores.append(float(np.mean([fit.score for fit in candidate.fits])))
+        scores = np.array([candidate.mean_scores for candidate in self.candidates], dtype=float)
+        ends = np.array([candidate.last_epoch(rung_epochs) for candidate in self.candidates])
+        expected = forecasts(self.scored_epochs, scores, ends)
         results = [
             {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
             for fit in self._fits()
         ]
-        rung = Rung([candidate.params for candidate in self.going], means[:, -1], expected, results)
-        if epochs == self.rungs[-1]:
-            for fit in self._sound():
-                finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
-            self.going = []
+        params = [candidate.params for candidate in self.candidates]
+        rung = Rung(params, scores[:, -1], expected, results)
+        if rung_epochs == self.rungs[-1]:
+            for job in self._jobs():
+                finish(job)  # warns as any fit does at its end, for instance at max_iter
+            self.candidates = []
         else:
             best = best_first(expected)[: math.ceil(len(expected) / self.factor)]
-            self.going = [self.going[i] for i in sorted(best)]
-        self.over.append(rung)
+            self.candidates = [self.candidates[i] for i in sorted(best)]
+        self.finished.append(rung)
         return rung
 
-    def _train(self, epochs):
-        """Train to so many epochs in all, and score each fit in a thread that has trained it.
+    def _train(self, epochs: int) -> list[CandidateFit]:
+        """Train to this number of epochs in all, and score each fit in a thread that trained it.
 
         Return the fits that were trained.
         """
-        fits = [fit for fit in self._fits() if fit.going]
-        owners = {network: fit for fit in fits for network in fit.going}
+        fits = [fit for fit in self._fits() if fit.active_networks]
+        owners = {network: fit for fit in fits for network in fit.active_networks}
         start, config = time.perf_counter(), get_config()
 
-        def score(fit):
+        def score(fit: CandidateFit) -> None:
             with config_context(**config):  # scikit-learn's configuration belongs to a thread
                 self._score(fit)
 
@@ -226,12 +274,13 @@ class Race:
             fit.fit_time += seconds / len(fits)
         return fits
 
-    def _score(self, fit):
-        """Score the networks of a fit as they are now."""
+    def _score(self, fit: CandidateFit) -> None:
+        """Score the best network of a fit after its epochs so far."""
         start, fit.score, fit.error = time.perf_counter(), self.error_score, None
+        job: Any = fit.job
         try:
-            network = copy(fit.job.estimator)
-            vars(network).update(best_network(fit.job)[1])
+            network = copy(job.estimator)
+            vars(network).update(best_network(job)[1])
         except NotFinite as error:
             fit.error, fit.job = error, None
             return
@@ -247,12 +296,11 @@ class Race:
                 )
             fit.score = score
         except Exception as error:
-            _raise_if_of_a_handler(error)
             fit.error = error
         fit.score_time = time.perf_counter() - start
 
-    def _report_errors(self, fits):
-        """Warn of those of these fits that have failed, or could not be scored, or raise an error.
+    def _report_errors(self, fits: list[CandidateFit]) -> None:
+        """Warn of fits that have failed or could not be scored, or raise their error.
 
         It is also an error if all fits fail before the first rung is over.
         """
@@ -265,7 +313,7 @@ class Race:
         counts = Counter("".join(format_exception(error)) for error in errors)
         texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
         hint = f"With error_score='raise' the first error is raised.\n{texts}"
-        if not self.over and not self._sound():
+        if not self.finished and not self._jobs():
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is "
                 f"misconfigured. {hint}"
@@ -277,8 +325,8 @@ class Race:
         )
 
 
-def _key_of_steps(candidate):
-    """A key that is the same if the parameters of the steps before the network are.
+def _key_of_steps(candidate: Candidate) -> Any:
+    """A key for the parameters of the steps before the network: equal steps have equal keys.
 
     Steps whose parameters cannot be pickled, such as a lambda, are fitted for their candidate alone.
     """
@@ -289,30 +337,16 @@ def _key_of_steps(candidate):
         return id(candidate)
 
 
-def _raise_if_of_a_handler(error):
-    """Raise an error that a signal's handler has raised, such as a limit of time: no fit has failed."""
-    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    handlers = [getattr(each, "func", each) for each in handlers if callable(each)]  # of a partial
-    codes = {
-        getattr(each, "__code__", getattr(type(each).__call__, "__code__", None)) for each in handlers
-    }
-    cause = error
-    while cause is not None:
-        if any(frame.f_code in codes for frame, _ in walk_tb(cause.__traceback__)):
-            raise error
-        cause = cause.__cause__ or cause.__context__
-
-
 # --- rungs -------------------------------------------------------------------------------------------
 
 
 SHARES, _FIRST = (0.15, 0.25, 0.375, 0.5, 0.75), 3
-"""Candidates are compared after these shares of `max_iter` by default, from 3 epochs on."""
+"""By default candidates are compared after these fractions of `max_iter`, and at least 3 epochs."""
 _SLOPE, _BACK = 0.6, 0.75
-"""A forecast takes this share of the slope since this share of the epochs to go on."""
+"""A forecast continues with this fraction of the slope since this fraction of the epochs."""
 
 
-def rungs_of(rungs, max_iter):
+def rungs_of(rungs: Any, max_iter: int) -> list[int]:
     """The epochs of all rungs, of which the last is `max_iter`."""
     if rungs is None:
         rungs = dict.fromkeys(round(share * max_iter) for share in SHARES)
@@ -327,47 +361,48 @@ def rungs_of(rungs, max_iter):
     return list(dict.fromkeys([*map(int, rungs), max_iter]))
 
 
-def looks_of(rungs):
-    """For each rung, after how many epochs candidates are scored on the way to it and at it.
+def epochs_to_score(rungs: list[int]) -> list[list[int]]:
+    """For each rung, the epochs at which candidates are scored on the way to it, and at it.
 
-    They are scored in between if they have not been scored at about the epochs that its slope needs.
+    They are scored once in between unless the rung before is near enough for the slope of a forecast.
     """
-    looks = []
+    epochs = []
     for before, rung in zip([0, *rungs], rungs):
-        look = round(_BACK * rung)
-        is_new = before < look < rung < rungs[-1] and before < 0.6 * rung
-        looks.append([look, rung] if is_new else [rung])
-    return looks
+        between = round(_BACK * rung)
+        is_needed = before < between < rung < rungs[-1] and before < 0.6 * rung
+        epochs.append([between, rung] if is_needed else [rung])
+    return epochs
 
 
-def forecasts(epochs, scores, ends):
-    """What the scores of candidates will be when their training ends.
+def forecasts(epochs: list[int], scores: NDArray, ends: NDArray) -> NDArray:
+    """Forecast the scores of candidates at the end of their training.
 
-    A loss falls by about the same factor whenever the epochs double. So the logarithm of a loss is
-    taken to go on along a straight line over the logarithm of the epochs, with a share of its slope.
+    A loss falls by about the same factor whenever the number of epochs doubles. So the logarithm of a
+    loss is extrapolated linearly over the logarithm of the epochs, with a fraction of the last slope.
 
     Parameters
     ----------
     epochs : list of int
-        After how many epochs the candidates were scored, of which the last is now.
+        The epochs at which the candidates were scored; the last is the present one.
     scores : ndarray of shape (n_candidates, n_scores)
-        If all are negative they are minus a loss. If none exceeds 1 they are 1 minus a loss, such as R2
-        and accuracy. Forecasts of other scores are the scores of now.
+        If all are negative they are negative losses. If none exceeds 1 they are 1 minus a loss, such as
+        R2 and accuracy. For other scores the present scores are returned.
     ends : ndarray of shape (n_candidates,)
-        The epochs after which training ends, for candidates that have already ended those of now.
+        The epochs at which the training of each candidate ends; the present one if it has ended.
     """
-    now, best = scores[:, -1], 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
+    present, best = scores[:, -1], 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
     losses = best - scores
     if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) < 0:
-        return now
+        return present
     ratios = np.array(epochs[:-1]) / epochs[-1]
     before = np.argmin(np.abs(np.log(ratios / _BACK)))
-    known = (losses[:, [before, -1]] > 0).all(axis=1)  # a loss of 0 stays, and has no logarithm
-    losses = np.where(known[:, None], losses, 1)
+    is_positive = np.all(losses[:, [before, -1]] > 0, axis=1)  # a loss of 0 has no logarithm
+    losses = np.where(is_positive[:, None], losses, 1)
     slopes = np.log(losses[:, before] / losses[:, -1]) / np.log(ratios[before])
-    return np.where(known, best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes), now)
+    expected = best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
+    return np.where(is_positive, expected, present)
 
 
-def best_first(scores):
+def best_first(scores: Any) -> NDArray:
     """The indices of the scores from the best to the worst; ties keep their order, NaN is the worst."""
     return np.argsort(np.where(np.isnan(scores), np.inf, -np.asarray(scores)), kind="stable")
