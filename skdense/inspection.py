@@ -171,11 +171,12 @@ def _below(X: Any, rows: Any) -> Any:
             f"rows must be a {type(X).__name__} with the columns and types of X, {types}, got "
             f"{types_of_rows}; rows[X.columns].astype(X.dtypes) of pandas converts them"
         )
+    frames: Any = [X, rows]
     if hasattr(X, "vstack"):
-        return X.vstack(rows)
+        return frames[0].vstack(rows)
     from pandas import concat
 
-    return concat([X, rows])
+    return concat(frames)
 
 
 def _mixed(table: Any, origins: NDArray) -> Any:

@@ -9,6 +9,7 @@ from skdense import (
     TabularRegressor,
     fit_many,
 )
+from skdense.search import PrunedSearchCV
 
 X, y = np.zeros((10, 2)), np.arange(10) % 2
 
@@ -18,6 +19,14 @@ shape: tuple[int, ...] = classifier.coefs_[0].shape + classifier.classes_.shape
 
 regressor = LowLevelMLPRegressor(hidden_layer_sizes=(8,)).fit(X, y)
 n_epochs: int = regressor.n_iter_ + regressor.n_features_in_
+
+scores: list[float] | None = classifier.validation_scores_
+inputs: tuple[int, list[str]] = (classifier.n_features_in_, classifier.feature_names_in_.tolist())
+settings: tuple[str, float] = (classifier.solver, regressor.learning_rate_init)
+
+search: PrunedSearchCV = PrunedSearchCV(classifier, {"alpha": [0, 1]}, cv=2).fit(X, y)
+best: tuple[float, dict, int] = (search.best_score_, search.best_params_, search.n_iterations_)
+epochs: list[int] = search.n_resources_[:2]
 
 several: list[LowLevelMLPClassifier] = fit_many([LowLevelMLPClassifier() for _ in range(2)], X, y)
 tables: TabularClassifier = TabularClassifier(random_state=0).fit(X, y)
