@@ -18,7 +18,7 @@ from benchmarks.report import wrapped
 # A suite is a module: `jobs` lists what `measure` is called with, `to_markdown` writes the report of
 # the rows, `draw` their picture. The minutes are of two quiet cores.
 SUITES = {
-    "speed": "MLPClassifier's seconds over ours, by job and dtype, 10 minutes",
+    "speed": "MLPClassifier's seconds over ours, by job and for random settings, 25 minutes",
     "first_fits": "whole processes: a first run, the next, later fits, 8 minutes",
     "costs": "what an import, programs and fits take of time and memory, 6 minutes",
     "serving": "one row by joblib and ONNX, and memory, beside rivals, 10 minutes",
@@ -187,13 +187,14 @@ def run(name, folder, only, options):
     if not jobs:
         sys.exit(f"--only {only!r}: no job of --{name.replace('_', '-')} has this in its name")
     about = environment.describe()
-    state = [about, environment.code()]
+    code = environment.code()
+    state = [about, code.partition(", ")[2]]
     found = resumed(name, suite.measure, jobs, state, getattr(suite, "PROCESSES", 1))
     rows = []
     for job, (results, _) in zip(jobs, found):
         rows += [job | row for row in (results if isinstance(results, list) else [results])]
     loads = [load for _, load in found]
-    about += f"; load average at the start of a job {min(loads):.1f} to {max(loads):.1f}."
+    about += f"; load average at the start of a job {min(loads):.1f} to {max(loads):.1f}; {code}."
     report = f"{suite.to_markdown(rows)}\n\n{about}\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(report)

@@ -1,5 +1,7 @@
 """What a figure depends on besides the code: versions, processor, threads, the load of the machine."""
 
+import ast
+import hashlib
 import os
 import platform
 import re
@@ -15,6 +17,7 @@ PACKAGES = (
     "skdense tensorflow scikit-learn numpy scipy pandas joblib skrub catboost lightgbm xgboost MAPIE "
     "onnxruntime"
 ).split()
+SOURCES = Path(__file__).parent.parent / "skdense"
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
 
 
@@ -37,9 +40,58 @@ def describe():
 
 
 def code():
-    """The state of skdense's folder in the commit that is checked out; empty outside of a clone."""
-    command = ["git", "rev-parse", "HEAD:skdense"]
-    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    """The commit that is checked out, and the hash of the code of skdense: of what reports are."""
+    commit = _git("rev-parse", "--short=10", "HEAD") or "unknown"
+    if _git("status", "--porcelain", "--", "skdense"):
+        commit += " with changes"
+    return f"commit {commit}, code {syntax_hash(SOURCES)}"
+
+
+def syntax_hash(folder):
+    """A hash of all modules of a folder, without comments, docstrings and the texts of messages.
+
+    So it changes where the code does, and stays where only its words change, or the version.
+    """
+    found = hashlib.sha256()
+    for path in sorted(set(folder.rglob("*.py")) - {folder / "version.py"}):
+        tree = _WithoutTexts().visit(ast.parse(path.read_bytes()))
+        found.update(repr((path.relative_to(folder).as_posix(), _plain(tree))).encode())
+    return found.hexdigest()[:16]
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Drops docstrings, and empties the strings of `raise` and of warnings."""
+
+    def visit_Expr(self, node):
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        return _emptied(node)
+
+    def visit_Call(self, node):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        return _emptied(node) if name.startswith("warn") else self.generic_visit(node)
+
+
+def _emptied(node):
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            inner.value = ""
+    return node
+
+
+def _plain(node):
+    """A tree as nested tuples that do not depend on the version of Python."""
+    if isinstance(node, ast.AST):
+        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value or value == 0]
+        return (type(node).__name__, *(field for field in fields if field[0] not in ("ctx", "kind")))
+    return tuple(map(_plain, node)) if isinstance(node, list) else repr(node)
+
+
+def _git(*arguments):
+    """What a command of git prints; empty outside of a clone."""
+    found = subprocess.run(["git", *arguments], cwd=SOURCES.parent, capture_output=True, text=True)
     return found.stdout.strip()
 
 

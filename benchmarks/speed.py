@@ -1,7 +1,8 @@
 """How many times faster than MLPClassifier: the jobs, and the ratios measured.
 
 Both sides do the same epochs from the same draws, with stopping off (tol=0, n_iter_no_change=inf), and
-so end with the same loss; the report shows how far they differ.
+so end with the same loss; the report shows how far they differ. Besides the jobs below there are the
+random settings of `random_settings.py`.
 """
 
 import time
@@ -16,7 +17,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks import plots
+from benchmarks import plots, random_settings
 from benchmarks.networks import OURS, THEIRS, clouds, generated, make
 from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
@@ -65,6 +66,7 @@ class Job:
     prepare: Callable = fitting
     calls: int = 1
     columns: tuple = tuple(COLUMNS)
+    task: str = "classification"
 
 
 def _fit(title, data, epochs, hidden=(100,), **parameters):
@@ -113,9 +115,22 @@ JOBS = {
 }  # fmt: skip
 
 
+SETTINGS = {
+    setting.title: Job(
+        setting.data,
+        setting.params,
+        columns=(FLOAT64 if setting.dtype == "float64" else FLOAT32,),
+        task=setting.task,
+    )
+    for setting in random_settings.draw()
+}
+
+
 def jobs(rounds=5):
-    """Each job, in a fresh process."""
-    return [{"title": title, "rounds": rounds} for title in JOBS]
+    """Each job, and each random setting with fewer rounds, in a fresh process."""
+    return [{"title": title, "rounds": rounds} for title in JOBS] + [
+        {"title": title, "rounds": min(rounds, 3)} for title in SETTINGS
+    ]
 
 
 def measure(title, rounds):
@@ -126,13 +141,14 @@ def measure(title, rounds):
 def alternately(title, rounds):
     """Time ours and theirs in turn in each dtype, both with each setting of BLAS's threads."""
     warnings.simplefilter("ignore")  # with stopping off, every fit ends with a warning
-    job, rows = JOBS[title], []
+    job, rows = (JOBS | SETTINGS)[title], []
     X, y = job.data()
     for column in job.columns:
         runs, networks = {}, {}
         for name in (OURS, THEIRS):
             for threads in THREADS:
-                networks[name] = network = make(name, **NO_STOPPING, **job.parameters)
+                network = make(of_task(name, job.task), **NO_STOPPING, **job.parameters)
+                networks[name] = network
                 call = job.prepare(network, X.astype(COLUMNS[column]), y)
                 runs[name, threads] = partial(_repeat, job.calls, call)
         seconds = in_turn(runs, rounds)
@@ -146,6 +162,7 @@ def alternately(title, rounds):
             {
                 "column": column,
                 "first": seconds[OURS, THREADS[0]][0],
+                "their_first": seconds[THEIRS, THREADS[0]][0],
                 "ours": [medians[OURS, threads] for threads in THREADS],
                 "theirs": [medians[THEIRS, threads] for threads in THREADS],
                 "ratios": list(ratios.values()),
@@ -154,6 +171,11 @@ def alternately(title, rounds):
             }
         )
     return rows
+
+
+def of_task(name, task):
+    """The name of the classifier or of the regressor."""
+    return name if task == "classification" else name.replace("Classifier", "Regressor")
 
 
 def in_turn(contestants, rounds):
@@ -182,7 +204,7 @@ MLPClassifier's seconds / ours for the same work, timed alternately in later cal
 medians. In a cell: **the smaller ratio**, of those with BLAS and OpenMP on 1 thread / on all cores.
 TensorFlow has threads of its own, which are on all cores in both.
 
-{ratios}
+{drawn}{ratios}
 
 {below}
 
@@ -193,8 +215,9 @@ our first round; those of fits have the import of TensorFlow and, once on a mach
 
 
 def to_markdown(rows):
-    """The table of ratios, which of them are below 1, and the seconds that they come from."""
-    table = {}
+    """The random settings, the ratios of jobs, which are below 1, and the seconds behind them."""
+    drawn = [row for row in rows if row["title"] in SETTINGS]
+    rows, table = [row for row in rows if row["title"] in JOBS], {}
     for row in rows:
         cells = table.setdefault(row["title"], {"job": row["title"]} | dict.fromkeys(COLUMNS, ""))
         cells[row["column"]] = f"**{significant(row['ratio'])}**: {_both(row['ratios'])}"
@@ -212,10 +235,60 @@ def to_markdown(rows):
     below = [f"{row['title']}, {row['column']}: {row['ratio']:.2f}" for row in rows if row["ratio"] < 1]
     below = f"Below 1 (0.95 is within noise): {'; '.join(below)}." if below else "No ratio is below 1."
     return REPORT.format(
+        drawn=_settings(drawn),
         ratios=markdown_table(list(table.values())),
         below=below,
         details=markdown_table(details),
     )
+
+
+SETTINGS_REPORT = """\
+**Random settings** ({n} of {N_SETTINGS}, drawn by a seed: {ROWS[0]} to {ROWS[1]:,} rows,
+{COLUMNS[0]} to {COLUMNS[1]} columns, one to {MOST_LAYERS} layers of {UNITS[0]} to {UNITS[1]} units,
+all solvers and both dtypes, classification and regression): the ratio of later fits, its *median*, the
+*lowest tenth* of the settings, the share *below 1*; and the median seconds of the *first fit* of a
+process without compiled programs, ours with the import of TensorFlow.
+"""
+
+
+def _settings(rows):
+    """The section of the random settings."""
+    if not rows:
+        return ""
+    groups = {"all": rows}
+    for column in COLUMNS:
+        groups[COLUMNS[column]] = [row for row in rows if row["column"] == column]
+    for solver in random_settings.SOLVERS:
+        groups[solver] = [row for row in rows if SETTINGS[row["title"]].parameters["solver"] == solver]
+    for task in ("classification", "regression"):
+        groups[task] = [row for row in rows if SETTINGS[row["title"]].task == task]
+    table = [
+        {
+            "settings": name,
+            "how many": len(group),
+            "median": significant(np.median([row["ratio"] for row in group])),
+            "lowest tenth": significant(np.quantile([row["ratio"] for row in group], 0.1)),
+            "below 1": f"{sum(row['ratio'] < 1 for row in group)} of {len(group)}",
+            "first fit, s": significant(np.median([row["first"] for row in group])),
+            "MLPClassifier's, s": significant(np.median([row["their_first"] for row in group])),
+        }
+        for name, group in groups.items()
+        if group
+    ]
+    details = [
+        {
+            "setting": row["title"],
+            "dtype": COLUMNS[row["column"]],
+            "ratio": f"**{significant(row['ratio'])}**: {_both(row['ratios'])}",
+            "ours, ms": _both(row["ours"], 1000),
+            "theirs, ms": _both(row["theirs"], 1000),
+            "first, s": significant(row["first"]),
+            "loss difference": f"{row['loss_difference']:.0e}",
+        }
+        for row in sorted(rows, key=lambda row: row["ratio"])
+    ]
+    text = SETTINGS_REPORT.format(n=len(rows), **vars(random_settings))
+    return f"{text}\n{markdown_table(table)}\n\n{markdown_table(details)}\n\n**Jobs**\n\n"
 
 
 def _both(values, scale=1):

@@ -140,3 +140,33 @@ def test_the_figures_of_a_model_are_those_of_a_process_of_its_own(comparison, tm
     pytest.importorskip("matplotlib")
     comparison.draw(figures(comparison), tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
+def test_random_settings_are_the_same_each_time_and_of_all_kinds():
+    from benchmarks import random_settings
+
+    settings = random_settings.draw()
+    assert [setting.title for setting in settings] == [one.title for one in random_settings.draw()]
+    assert len({setting.title for setting in settings}) == random_settings.N_SETTINGS == 70
+    assert {setting.dtype for setting in settings} == {"float64", "float32"}
+    assert {setting.task for setting in settings} == {"classification", "regression"}
+    assert {len(setting.params["hidden_layer_sizes"]) for setting in settings} == {1, 2, 3}
+    assert {setting.params["solver"] for setting in settings} == {"adam", "sgd", "lbfgs"}
+    for setting in settings:
+        X, y = setting.data()
+        assert 100 <= len(X) == len(y) <= 20_000
+        assert 3 <= X.shape[1] <= 400
+        if setting.task == "classification":
+            assert len(set(y)) == setting.outputs
+
+
+def test_the_report_on_speed_sums_up_the_random_settings():
+    from benchmarks import speed
+
+    rows = [
+        {"title": title, "column": speed.SETTINGS[title].columns[0], "first": 2.0, "their_first": 1.0}
+        | {"ours": [0.1], "theirs": [0.2], "ratios": [ratio], "ratio": ratio, "loss_difference": 0.0}
+        for title, ratio in zip(speed.SETTINGS, [0.5, *[2.0] * 8, 4.0])
+    ]
+    line = next(line for line in speed.to_markdown(rows).splitlines() if line.startswith("| all |"))
+    assert line == "| all | 10 | 2.0 | 1.8 | 1 of 10 | 2.0 | 1.0 |"

@@ -1,6 +1,9 @@
 """What README.md and the pages say of the benchmarks is what the reports' figures give."""
 
 import html
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -150,3 +153,84 @@ def test_the_picture_of_losses_and_seconds_has_the_figures_of_the_report(figures
 
 def test_all_quoted_texts_can_be_written(figures):
     assert all(isinstance(text, str) and text for text in figures.quoted().values())
+
+
+def of_other_code(reports, code):
+    """The reports that do not say that they are of this code."""
+    return {
+        path.parent.name: found[1] if found else "no hash"
+        for path in sorted(reports.glob("*/report.md"))
+        if not (found := re.search(r"code (\w{16})", path.read_text(encoding="utf-8")))
+        or found[1] != code
+    }
+
+
+@pytest.fixture
+def environment():
+    sys.path.append(str(ROOT))
+    from benchmarks import environment
+
+    yield environment
+    sys.path.remove(str(ROOT))
+
+
+def test_the_reports_of_a_tagged_release_are_of_its_code(environment):
+    """Between releases the code goes on, so what differs is only told."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    code = environment.syntax_hash(ROOT / "skdense")
+    other = of_other_code(ROOT / "docs" / "benchmarks", code)
+    command = ["git", "describe", "--tags", "--exact-match", "HEAD"]
+    is_release = subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    if other and not is_release:
+        print(f"Reports that are not of this code, {code}: {other}")
+    assert not (is_release and other)
+
+
+def test_reports_of_other_code_are_named(environment, tmp_path):
+    for name, text in {
+        "old": "code 0123456789abcdef.",
+        "new": "code f00.",
+        "same": f"code {16 * 'a'}.",
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.md").write_text(text)
+    assert of_other_code(tmp_path, 16 * "a") == {"new": "no hash", "old": "0123456789abcdef"}
+
+
+CODE = '''
+"""A module."""
+import warnings
+
+def scaled(x, by=2):
+    """Multiply."""
+    if by == 0:
+        raise ValueError(f"by must not be 0, got {by}")
+    warnings.warn("slow", stacklevel=2)
+    return "x" * by  # a comment
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_the_same"),
+    [
+        ('"""A module."""', '"""Another text."""', True),
+        ('    """Multiply."""\n', "", True),
+        ("by must not be 0, got", "by is 0:", True),
+        ('"slow"', '"this is slow"', True),
+        ("  # a comment", "", True),
+        ("by == 0", "by == 1", False),
+        ('"x" * by', '"y" * by', False),
+        ("stacklevel=2", "stacklevel=3", False),
+        ("got {by}", "got {x}", False),
+        ("ValueError", "TypeError", False),
+    ],
+)
+def test_the_hash_of_the_code_ignores_words_and_nothing_else(
+    environment, tmp_path, old, new, is_the_same
+):
+    assert CODE.count(old) == 1
+    (tmp_path / "module.py").write_text(CODE)
+    before = environment.syntax_hash(tmp_path)
+    (tmp_path / "module.py").write_text(CODE.replace(old, new))
+    assert (environment.syntax_hash(tmp_path) == before) == is_the_same
