@@ -40,31 +40,46 @@ class CollapseWarning(ConvergenceWarning):
 
 
 class UnlikeDataWarning(UserWarning):
-    """A column of a table to predict is unlike the one in `fit`.
+    """A column of a table to predict differs from the one in `fit`.
+
+    The text depends on nothing but the column, the kind of difference and the table in `fit`, so
+    Python's filters can show each difference once. Numbers of values and examples are attributes.
 
     Attributes
     ----------
     column : str
         The name of the column.
-    kind : str
-        What is unlike: "new categories", "range", "later", "missing", "one value", "unreadable" or
+    difference : str
+        What differs: "new categories", "range", "later", "missing", "one value", "unreadable" or
         "time zone".
     count, n_values : int
-        So many of all values that are compared are; missing ones are compared for "missing" only.
+        The number of values that differ, and that of all values of the column. Missing values are
+        counted for "missing" only.
     share : float
-        `count` over `n_values`.
+        `count` divided by `n_values`.
+    share_in_fit : float or None
+        The share of such values in `fit`, or its estimate for "new categories". None if there is none.
     example : object
-        One of them, or None.
+        One of the values, or None.
 
     Examples
     --------
-    >>> import logging
     >>> import warnings
     >>> from skdense.exceptions import UnlikeDataWarning
-    >>> warnings.filterwarnings("ignore", category=UnlikeDataWarning)
+    >>> warnings.filterwarnings("once", category=UnlikeDataWarning)
     """
 
-    def __init__(self, text, column=None, kind=None, count=0, n_values=0, example=None):
+    def __init__(
+        self,
+        text,
+        column=None,
+        difference=None,
+        count=0,
+        n_values=0,
+        example=None,
+        share_in_fit=None,
+    ):
         super().__init__(text)
-        self.column, self.kind, self.example = column, kind, example
+        self.column, self.difference = column, difference
         self.count, self.n_values, self.share = count, n_values, count / n_values if n_values else 0.0
+        self.share_in_fit, self.example = share_in_fit, example

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from ast import literal_eval
 from collections import Counter
 from datetime import timedelta, timezone
 from decimal import Decimal
@@ -260,13 +261,17 @@ def test_strings_that_cannot_be_read_as_in_fit_are_missing_and_told(kind):
     values, bad = READABLE[kind]
     columns = TableEncoder().fit(pd.DataFrame({"c": [None, "?", *values]}))
     new = pd.DataFrame({"c": [bad] * 40 + values[:60]})
-    message = f"column 'c': 40 of 100 values could not be read as {kind}, such as '{bad}', and are ta"
-    with pytest.warns(UserWarning, match=message) as caught:
-        written = columns.transform(new)
-    assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match="1 of 1 values"):
-        columns.transform(new[:1])
+    message = f"column 'c' has values that cannot be read as {kind} and are taken as missing"
+    for n in (100, 1):
+        with pytest.warns(UnlikeDataWarning, match=message) as caught:
+            written = columns.transform(new[:n])
+        assert caught[0].filename == __file__
+        told = caught[0].message
+        assert (told.difference, told.example, told.n_values) == ("unreadable", bad, n)
+        assert told.count == min(n, 40)
+    written = columns.transform(new)
     with warnings.catch_warnings(action="error"):
+        warnings.filterwarnings("ignore", "column 'c' has more missing values than in fit")
         assert_array_equal(columns.transform(new.replace(bad, None)), written)
         assert_array_equal(columns.transform(new.replace(bad, "N/A")), written)
     with pytest.raises(ValueError, match=f"column 'c' has {kind}, by .* 40 of 40 .* '{bad}'"):
@@ -287,7 +292,7 @@ def test_strings_of_four_digits_are_numbers(values):
     numbers = strings.assign(c=pd.to_numeric(strings.c))
     columns = TableEncoder().fit(strings)
     assert_array_equal(columns.transform(strings), TableEncoder().fit_transform(numbers))
-    with pytest.warns(UserWarning, match="3 of 3 values are outside of the range in fit, [12]"):
+    with pytest.warns(UserWarning, match="has values outside the range in fit, [12]"):
         written = columns.transform(pd.DataFrame({"c": ["850", "12000", "99999"]}))
     assert_allclose(np.diff(written[:, 0]), [11150, 87999])
 
@@ -329,12 +334,14 @@ def test_dates_without_a_time_zone_are_those_of_utc(as_strings):
     for fitted, new in ((naive, zoned), (zoned, naive)):
         columns = TableEncoder().fit(fitted)
         with pytest.warns(
-            UserWarning, match="column 'c': 60 of 60 values have (a|no) time zone, unlike"
+            UserWarning, match="column 'c' has dates with (a|no) time zone, unlike in fit"
         ):
             written = columns.transform(new)
         with warnings.catch_warnings(action="error"):
             assert_array_equal(columns.transform(fitted), written)
-        with pytest.warns(UnlikeDataWarning, match="60 of 60 values are missing, in fit 0 of 60"):
+        with pytest.warns(
+            UnlikeDataWarning, match="more missing values than in fit, where 0 of 60 were"
+        ):
             columns.transform(new.assign(c=None))
 
 
@@ -357,7 +364,7 @@ def test_a_date_that_is_far_from_all_others_is_written_as_the_nearest_of_these(u
     columns = TableEncoder().fit(pd.DataFrame({"begin": days}))
     far = ["9999-12-31", "2262-04-12", "1677-09-20", "0202-01-05", "0001-01-01"] * 2
     new = pd.DataFrame({"begin": far if to is str else np.array(far, "M8[us]")})
-    with pytest.warns(UnlikeDataWarning, match="'begin': 10 of 10 values are outside of the range"):
+    with pytest.warns(UnlikeDataWarning, match="'begin' has values outside the range"):
         written = columns.transform(new.astype(to) if to else new)
     expected = columns.transform(pd.DataFrame({"begin": days[[-1, -1, 0, 0, 0]]}))
     parts = columns.get_feature_names_out()
@@ -387,7 +394,7 @@ def test_a_day_above_12_shows_whether_days_or_months_come_first(form):
     expected = TableEncoder().fit_transform(pd.DataFrame({"when": dates}))
     assert_array_equal(TableEncoder().fit_transform(strings), expected)
     separator = form[2]
-    with pytest.warns(UserWarning, match=f"month first. If the day .*format='%d{separator}%m"):
+    with pytest.warns(UserWarning, match=f"month first. If the day .*'format': '%d{separator}%m"):
         TableEncoder().fit(strings[dates.day <= 12])
 
 
@@ -410,7 +417,7 @@ def test_no_more_values_are_told_to_be_outside_of_the_range_in_fit_than_there_ar
         warnings.simplefilter("always")
         columns.transform(values[200:])
     told = " ".join(str(each.message) for each in caught)
-    assert told.count("outside of the range") <= 8  # .999 of binomial(2000, .001)
+    assert told.count("outside the range") <= 8  # .999 of binomial(2000, .001)
 
 
 def test_values_outside_of_the_range_in_fit_are_told():
@@ -418,19 +425,18 @@ def test_values_outside_of_the_range_in_fit_are_told():
     X["since"] = X.when - X.when[0]
     new = X.assign(a=X.a + (X.index >= 180) * 1e9, when=X.when + pd.Timedelta("60D"))
     columns = TableEncoder().fit(X)
-    with pytest.warns(UnlikeDataWarning, match="column 'a': 20 of 200 values are outside of the ") as w:
+    with pytest.warns(
+        UnlikeDataWarning, match="column 'a' has values outside the range in fit, 0"
+    ) as w:
         columns.transform(new)
     first, second = (each.message for each in w)
-    assert "range in fit, 0.0 to 1.0, such as" in str(first)
-    assert (first.column, first.kind, first.count, first.n_values, first.share) == (
-        "a",
-        "range",
-        20,
-        200,
-        0.1,
-    )
-    assert "'when': 60 of 200" in str(second)
-    assert "to 2024-07-18 00:00:00, such as 2024-07-19 00:00:00" in str(second)
+    assert str(first) == "column 'a' has values outside the range in fit, 0.0 to 1.0"
+    assert (first.column, first.difference, first.count, first.n_values) == ("a", "range", 20, 200)
+    assert (first.share, first.share_in_fit) == (0.1, 0)
+    assert first.example > 1
+    assert str(second) == "column 'when' has dates after the last one in fit, 2024-07-18 00:00:00"
+    assert (second.difference, second.count) == ("later", 60)
+    assert second.example == "2024-07-19 00:00:00"
 
 
 @given(st.integers(2, 6), st.integers(1, 6))
@@ -453,9 +459,50 @@ def test_new_categories_are_told_if_there_are_more_than_by_chance():
             X = pd.DataFrame({"town": column})
             columns = TableEncoder().fit(X[:300])
             columns.transform(X[300:])
-    X.loc[580:, "town"] = "Oslo"
-    with pytest.warns(UserWarning, match=r"'town': 2\d of 300 values are categories .* as 'Oslo'"):
+    X.loc[560:, "town"] = "Oslo"
+    with pytest.warns(UnlikeDataWarning, match="'town' has categories that were not in fit") as told:
         columns.transform(X[300:])
+    assert told[0].message.example == "Oslo"
+    assert told[0].message.count >= 40
+
+
+SHARES = {
+    "equal": lambda k: np.ones(k),
+    "zipf": lambda k: 1 / np.arange(1, k + 1),
+    "zipf2": lambda k: 1 / np.arange(1, k + 1) ** 2.0,
+    "rare": lambda k: np.where(np.arange(k) < k / 2, 1, 0.01),
+}
+
+
+@pytest.mark.parametrize("shares", SHARES)
+@pytest.mark.parametrize("n_levels", [35, 60, 500])
+@pytest.mark.parametrize(("n_fit", "n_new"), [(300, 5000), (2000, 2000)])
+def test_new_categories_are_hardly_ever_reported_by_chance(shares, n_levels, n_fit, n_new):
+    """In 40 columns of each kind: one false alarm has a probability of .33 at most, two of .06."""
+    rng, names = np.random.default_rng(0), np.array([f"level {i}" for i in range(n_levels)])
+    share = SHARES[shares](n_levels)
+    columns = [
+        pd.DataFrame({str(i): rng.choice(names, n, p=share / share.sum()) for i in range(40)})
+        for n in (n_fit, n_new)
+    ]
+    with warnings.catch_warnings(action="ignore"):
+        encoder = TableEncoder().fit(columns[0])
+    assert (encoder.compare(columns[1])["difference"] == "new categories").sum() <= 1
+
+
+@pytest.mark.parametrize("shares", ["equal", "zipf", "zipf2"])
+@pytest.mark.parametrize("n_levels", [5, 39, 50, 150, 500])
+def test_another_spelling_of_categories_is_reported_whatever_their_number_is(shares, n_levels):
+    rng, names = np.random.default_rng(0), np.array([f"S{i:03d}" for i in range(n_levels)])
+    share = SHARES[shares](n_levels)
+    X = pd.DataFrame({"state": rng.choice(names, 5000, p=share / share.sum())})
+    new = X.map(str.lower)
+    encoder = TableEncoder().fit(X)
+    with pytest.warns(UnlikeDataWarning, match="column 'state' has "):
+        encoder.transform(new)
+    (told,) = encoder.compare(new).query("difference == 'new categories'").itertuples()
+    assert (told.column, told.count, told.share) == ("state", 5000, 1)
+    assert told.share_in_fit < 0.9
 
 
 N = 200
@@ -599,24 +646,65 @@ def test_amounts_and_dates_are_read_in_predict_as_in_fit():
         {"price": prices, "day": ["03/04/2022", "2022-04-03", "2022-04-03T00:00", None, "?"]}
     )
     with pytest.warns(
-        UnlikeDataWarning, match=r"'price': 1 of 5 values could not be read .*'\$ 1.234,50'"
-    ):
+        UnlikeDataWarning, match="'price' has values that cannot be read as numbers"
+    ) as told:
         written = columns.transform(new)
+    assert told[0].message.example == "$ 1.234,50"
     assert len(np.unique(written[:4, 0])) == 1
     assert np.isnan(written[4, 0])
     is_date = columns.output_sources_ == "day"
     assert_array_equal(written[1:3, is_date], written[[0, 0]][:, is_date])
 
 
-@pytest.mark.parametrize("line", ["currencies", "free", "some words", "few numbers", "which day"])
-def test_the_line_of_pandas_that_is_told_does_what_it_says(line):
-    column = pd.Series(MESSY[line][0])
-    with pytest.warns(UserWarning, match="To use it, write") as caught:
-        TableEncoder().fit(pd.DataFrame({"c": column, "n": range(N)}))
-    code = str(caught[0].message).partition("write ")[2]
-    mended = eval(code, {"pandas": pd, "column": column})
-    assert mended.notna().mean() > 0.9
-    assert mended.dtype.kind in "fiM"
+def advice(X):
+    """What warnings of a fit suggest for `column_kinds`, by column."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        TableEncoder().fit(X)
+    entries = {}
+    for warning in caught:
+        for suggested in re.findall(r"pass column_kinds=(\{.*\})", str(warning.message)):
+            entries |= literal_eval(suggested)
+    return entries
+
+
+@pytest.mark.parametrize("name", ["free", "some words", "few numbers", "many others", "which day"])
+def test_the_entry_that_a_message_suggests_does_what_it_says(name):
+    values = pd.Series(MESSY[name][0], dtype=object)
+    X = pd.DataFrame({name: values, "n": np.arange(N) / 2})
+    entries = advice(X)
+    assert set(entries) == {name}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encoder = TableEncoder(column_kinds=entries).fit(X)
+    assert (
+        "number" in encoder.output_roles_[encoder.output_sources_ == name]
+        or "date" in (encoder.output_roles_[encoder.output_sources_ == name])
+    )
+    is_read = ~np.isnan(encoder.transform(X)[:, encoder.output_sources_ == name]).any(axis=1)
+    assert 0.6 < is_read.mean() <= 1
+    assert [f"{(~is_read).sum()} of {N} values cannot be read" in str(w.message) for w in caught] in (
+        [True],
+        [],
+    )
+    assert encoder.compare(X).empty
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        MESSY["currencies"][0],
+        MESSY["half with unit"][0],
+        [f"{i % 90}.5 %" for i in range(N - 9)] + ["0.5"] * 9,
+        ["$1,000", "€1,000"] * (N // 2),
+        ["$1,000", "€1,000"] * (N // 2 - 5) + ["free"] * 10,
+    ],
+)
+def test_nothing_is_suggested_that_mixes_units(values):
+    X = pd.DataFrame({"c": values, "n": np.arange(N) / 2})
+    with pytest.warns(UserWarning, match="they have different units: .*, so it is read as categories$"):
+        TableEncoder().fit(X)
+    assert advice(X) == {}
 
 
 @pytest.mark.parametrize(
@@ -859,35 +947,62 @@ def test_missing_values_and_a_single_value_are_told_if_there_are_more_than_by_ch
     new.loc[40:, "calls"] = 0
     new.loc[100:, "town"] = "Oslo"
     new["nps"], new["when"] = np.nan, new["when"].where(new.index > 60)
-    told = columns.compare(new).set_index(["column", "kind"])
+    told = columns.compare(new).set_index(["column", "difference"])
     assert set(told.index) == {
         ("nps", "missing"), ("when", "missing"), ("calls", "one value"), ("town", "one value"),
     }  # fmt: skip
     assert told.loc[("nps", "missing"), "share"] == 1
     assert told.loc[("town", "one value"), "example"] == "Oslo"
-    assert "61 of 200 values are missing, in fit 0 of 600" in told.loc[("when", "missing"), "text"]
+    assert told.loc[("when", "missing"), "count"] == 61
+    assert told.loc[("calls", "one value"), "share_in_fit"] == pytest.approx(np.mean(X["calls"] == 0))
     with pytest.warns(UnlikeDataWarning) as caught:
         columns.transform(new)
     assert [str(each.message) for each in caught] == told["text"].tolist()
-    with warnings.catch_warnings(action="error"):  # what was told is told once
-        columns.transform(new)
-    with pytest.warns(UnlikeDataWarning, match="'nps': 2 of 2 values are missing"):
+    with pytest.warns(UnlikeDataWarning, match="'nps' has more missing values than in fit, where"):
         columns.transform(new[:2])
 
 
-def test_later_dates_are_told_once_for_each_column():
-    X = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=300), "n": range(300)})
+def test_later_dates_are_a_difference_of_their_own():
+    X = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=300), "n": np.arange(300) / 2})
     columns = TableEncoder().fit(X)
-    later = X.assign(when=X["when"] + pd.Timedelta("200D"))
-    with pytest.warns(UnlikeDataWarning, match="'when': 200 of 300 values are outside") as caught:
-        columns.transform(later)
-    assert caught[0].message.kind == "later"
-    with warnings.catch_warnings(action="error"):
-        columns.transform(later[7:])
-    assert columns.compare(later[7:])["kind"].tolist() == ["later"]
-    earlier = X.assign(when=X["when"] - pd.Timedelta("200D"))
-    with pytest.warns(UnlikeDataWarning, match="'when': 200 of 300"):
-        columns.transform(earlier)
+    for days, difference in ((200, "later"), (-200, "range")):
+        new = columns.compare(X.assign(when=X["when"] + pd.Timedelta(days, "D")))
+        assert new[["difference", "count"]].to_numpy().tolist() == [[difference, 200]]
+
+
+def test_each_prediction_warns_and_changes_nothing_in_the_model():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"n": rng.normal(size=9000), "town": ["Cork", "Oslo"] * 4500})
+    X["price"], X["when"] = [f"{x:.2f} €" for x in X["n"]], pd.date_range("2000", periods=9000)
+    columns = TableEncoder(column_kinds={"price": "number"}).fit(X)
+    before = pickle.dumps(columns), columns.__dict__.keys()
+    for i in range(3):
+        new = pd.DataFrame(
+            {"n": [100.0 + i], "town": [f"{i}"], "price": [f"x{i}"], "when": [f"no {i}"]}
+        )
+        with pytest.warns(UnlikeDataWarning) as told:
+            columns.transform(new)
+        assert {warning.message.column for warning in told} == set(X)
+        assert columns.compare(new)["column"].tolist() == [each.message.column for each in told]
+    assert (pickle.dumps(columns), columns.__dict__.keys()) == before
+
+
+def test_the_text_of_a_warning_does_not_depend_on_the_new_values():
+    """So "once" of Python's filters shows each difference once."""
+    X = pd.DataFrame({"n": np.random.default_rng(0).normal(size=300)})
+    X["day"] = ["2024-01-05", "2024-02-05"] * 150
+    columns = TableEncoder(column_kinds={"day": "date"}).fit(X)
+    new = [
+        pd.DataFrame({"n": 100.0 + i + np.arange(i + 2), "day": [f"x{i}", *["2024-01-05"] * (i + 1)]})
+        for i in range(5)
+    ]
+    assert len({tuple(columns.compare(each)["text"]) for each in new}) == 1
+    assert len({tuple(columns.compare(each)["example"]) for each in new}) == 5
+    with warnings.catch_warnings(record=True) as told:
+        warnings.filterwarnings("once", category=UnlikeDataWarning)
+        for each in new:
+            columns.transform(each)
+    assert len(told) == len(columns.compare(new[0]))
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.data())

@@ -4,10 +4,12 @@ import time
 import warnings
 from itertools import combinations_with_replacement
 
+import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
+from skdense.exceptions import UnlikeDataWarning
 from skdense.tabular.columns import TableEncoder
 
 LENGTH = 100_000
@@ -73,3 +75,86 @@ def test_decimals_of_any_length_are_numbers(n_digits):
     X = pd.DataFrame({"c": texts})
     expected = TableEncoder().fit_transform(pd.DataFrame({"c": [float(text) for text in texts]}))
     assert_array_equal(TableEncoder().fit_transform(X), expected)
+
+
+def test_numbers_as_strings_are_no_durations():
+    """pandas reads them as nanoseconds."""
+    X = pd.DataFrame({"took": pd.to_timedelta(range(300), unit="s")})
+    encoder = TableEncoder().fit(X)
+    with pytest.warns(UnlikeDataWarning, match="cannot be read as durations"):
+        assert np.isnan(encoder.transform(pd.DataFrame({"took": ["3600"]}))).all()
+    assert_array_equal(encoder.transform(X[60:61].astype(str)), encoder.transform(X[60:61]))
+
+
+def test_words_of_the_clock_are_no_dates():
+    encoder = TableEncoder().fit(pd.DataFrame({"day": pd.date_range("2024-01-01", periods=300)}))
+    for word in ("now", "today", "Today"):
+        with pytest.warns(UnlikeDataWarning, match="cannot be read as dates"):
+            assert np.isnan(encoder.transform(pd.DataFrame({"day": [word]}))).all()
+
+
+def test_the_typographic_minus_is_a_minus():
+    numbers = np.random.default_rng(0).normal(size=90).round(3)
+    X = pd.DataFrame({"c": numbers, "d": numbers})
+    texts = pd.DataFrame({"c": [f"{x}" for x in numbers], "d": [f"{x:.3f} €" for x in numbers]})
+    encoder = TableEncoder(column_kinds={"d": "number"})
+    written = encoder.fit_transform(texts.map(lambda text: text.replace("-", "\u2212")))
+    assert_array_equal(written, TableEncoder().fit_transform(X))
+    assert_array_equal(encoder.transform(texts), written)
+
+
+def test_dictionaries_of_pyarrow_are_categories():
+    pyarrow = pytest.importorskip("pyarrow")
+    X = pd.DataFrame({"land": ["NA", "DE", "FR"] * 30, "shop": [7, 8, 9] * 30}).astype("category")
+    arrays = {
+        name: pyarrow.array(X[name].astype(str if name == "land" else int)).dictionary_encode()
+        for name in X
+    }
+    dictionaries = pd.DataFrame({name: pd.arrays.ArrowExtensionArray(arrays[name]) for name in X})
+    encoder = TableEncoder().fit(dictionaries)
+    assert_array_equal(encoder.transform(dictionaries), TableEncoder().fit_transform(X))
+    assert_array_equal(encoder.transform(X), encoder.transform(dictionaries))
+
+
+@pytest.mark.parametrize("cell", [["a"], ("a", "b"), {"a": 1}, np.array(["a", "b"])])
+@pytest.mark.parametrize("name", ["number", "day", "level", "since"])
+def test_a_list_in_a_single_row_is_reported(name, cell):
+    encoder = TableEncoder().fit(readable(300)[[name]])
+    cells = np.empty(1, object)
+    cells[0] = cell
+    row = pd.DataFrame({name: cells})
+    with pytest.warns(UnlikeDataWarning) as told:
+        encoder.transform(row)
+    assert (told[0].message.column, told[0].message.difference) == (name, "unreadable")
+    assert told[0].message.example is cell
+
+
+def test_messages_show_the_values_of_numpy_as_those_of_python():
+    cells = [[np.str_("cloud"), np.float64(1.5)]] * 60
+    X = pd.DataFrame({"tags": cells, "n": np.arange(60) / 2})
+    with pytest.warns(UserWarning, match=r"such as \['cloud', 1.5\], and taken as missing"):
+        TableEncoder().fit(X)
+    X["tags"] = [f"{'long ' * 1000}{i}" for i in range(60)]
+    with pytest.warns(UnlikeDataWarning) as told:
+        TableEncoder().fit(X).transform(X.assign(n="x" * 10_000)[:1])
+    assert all(len(str(warning.message)) < 200 for warning in told)
+
+
+def test_complex_numbers_are_an_error_that_names_the_column():
+    X = pd.DataFrame({"a": [1.0, 2], "wave": [1j, 2]})
+    with pytest.raises(ValueError, match="Complex data not supported: column 'wave' of X"):
+        TableEncoder().fit(X)
+    encoder = TableEncoder().fit(X.assign(wave=[1.0, 2]))
+    with pytest.raises(ValueError, match=r"column 'wave' has numbers.*Complex data not supported"):
+        encoder.transform(X)
+
+
+def test_integers_that_all_differ_are_reported_as_a_possible_id():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"account": rng.permutation(600), "x": rng.normal(size=600)})
+    X["visits"], X["text"] = rng.poisson(100, 600), X["account"].astype(str)
+    with pytest.warns(UserWarning, match="may be an ID") as told:
+        encoder = TableEncoder().fit(X)
+    assert [str(warning.message).split("'")[1] for warning in told] == ["account", "text"]
+    assert "pass column_kinds={'account': 'ignore'}" in str(told[0].message)
+    assert encoder.dropped_ == {}

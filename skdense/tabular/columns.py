@@ -5,7 +5,6 @@ and in `predict`. `transform` tells of values that are unlike those in `fit`. `k
 `levels.py` which columns of many levels say something about y.
 """
 
-from itertools import compress
 from types import SimpleNamespace
 from typing import Self
 
@@ -20,16 +19,18 @@ from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular import kinds, levels
-from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
-from skdense.tabular.readings import column_of_strings
+from skdense.tabular.kinds import Column, Ignored, Levels, Numbers
+from skdense.tabular.readings import column_as, entries_by_name, guessed_column, remarks_on_integers
 
 __all__ = ["TableEncoder"]
 
 _ROWS_TO_COMPARE = 10
-"""From so many rows on, each column of numbers is looked at."""
+"""From this number of rows on, each column of numbers is compared with the one in `fit`."""
+_DETAILS = ["column", "difference", "count", "n_values", "share", "share_in_fit", "example", "text"]
+"""The columns of what `compare` returns."""
 _NO_EFFECT = (
     "it says no more about y than chance, also beside the other columns; if parts of its values say "
-    "something, make columns of these parts"
+    "something, make columns of these parts, or keep it by an entry in column_kinds"
 )
 """Why a column of many levels is not used."""
 
@@ -46,6 +47,16 @@ class TableEncoder(TransformerMixin, Saved):
     and by the place and the frequency of their levels, but left out if they say no more about y than
     chance, such as IDs; y serves for nothing else. Constant columns are left out. A warning names the
     columns of which nothing is left, and others those that may be read in another way.
+
+    Parameters
+    ----------
+    column_kinds : dict, default=None
+        What columns are, by their names, or by their positions if X is an array: "number", "category",
+        "text", "date", "duration" or "ignore". A dict with this word as its "kind" may also have the
+        "format" of dates as strings, or a list of formats, and the "decimal" mark, "." or ",", and the
+        "unit" of amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``. These kinds
+        take precedence over the values, and whether y depends on such a column is not tested. "NA" is a
+        category, but a missing text. What is ignored may be missing in tables to transform.
 
     Attributes
     ----------
@@ -77,6 +88,9 @@ class TableEncoder(TransformerMixin, Saved):
     array([[-20.,   1.,   0.,   0.],
            [ nan,   0.,   1.,   1.]], dtype=float32)
     """
+
+    def __init__(self, column_kinds: dict | None = None):
+        self.column_kinds = column_kinds
 
     def fit(self, X: MatrixLike, y: NDArray | None = None) -> Self:
         """Learn how to write each column.
@@ -129,14 +143,28 @@ class TableEncoder(TransformerMixin, Saved):
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
-        self._has_names, remarks, of_containers = hasattr(X, "columns"), [], {}
-        self._columns = [_column_of(*each, remarks, of_containers) for each in series.items()]
-        read = {each.name: each.read(series[each.name], tell=None) for each in self._columns}
-        reasons = {each.name: each.learn(read[each.name]) for each in self._columns} | of_containers
+        self._has_names, n_rows = hasattr(X, "columns"), len(next(iter(series.values())))
+        entries = entries_by_name(self.column_kinds, [*series], self._has_names)
+        self._columns, read, reasons, remarks = [], {}, {}, []
+        for name, values in series.items():
+            if name in entries:
+                column = column_as(entries[name], name, values)
+                read[name], new_remarks = _read_in_fit(column, values, is_given=True)
+                reasons[name] = column.learn(read[name])
+            else:
+                column, new_remarks, reason = guessed_column(name, values)
+                read[name], _ = _read_in_fit(column, values, is_given=False)
+                reason_of_values = column.learn(read[name])
+                reason = reason or reason_of_values
+                on_integers, reasons[name] = remarks_on_integers(column, values, reason)
+                new_remarks += on_integers
+            self._columns.append(column)
+            remarks += new_remarks
         if y is not None:
-            reasons |= _without_effect(self._columns, read, np.asarray(y), splits)
+            guessed = [column for column in self._columns if column.name not in entries]
+            reasons |= _without_effect(self._columns, guessed, read, np.asarray(y), splits)
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
-        self._warn(remarks, self._columns[0].n_rows)
+        self._warn(remarks, n_rows)
         self._arrange()
         outputs = [(each, *each.outputs[place]) for each in self._used.in_order for place in each.keep]
         outputs += [(each, ":missing", "missing") for each in self._used.in_order if each.is_marked]
@@ -148,8 +176,8 @@ class TableEncoder(TransformerMixin, Saved):
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
-        Each :class:`~skdense.exceptions.UnlikeDataWarning` tells of a column that is unlike the one in
-        `fit`. The same text is told once.
+        Each :class:`~skdense.exceptions.UnlikeDataWarning` reports a column that differs from the one
+        in `fit`.
 
         Parameters
         ----------
@@ -173,7 +201,7 @@ class TableEncoder(TransformerMixin, Saved):
         return self._written(self._read(X))
 
     def compare(self, X: MatrixLike) -> pd.DataFrame:
-        """Compare a table with the one in `fit`: all that `transform` warns of, without a warning.
+        """Compare a table with the one in `fit`, without warnings.
 
         Parameters
         ----------
@@ -183,12 +211,11 @@ class TableEncoder(TransformerMixin, Saved):
         Returns
         -------
         differences : DataFrame
-            A row for each difference, also if it was told before, with the attributes of a
-            :class:`skdense.exceptions.UnlikeDataWarning`, and its `text`.
+            A row for each difference of which `transform` warns, with the attributes of the
+            :class:`~skdense.exceptions.UnlikeDataWarning` and its `text`.
         """
-        names = ["column", "kind", "count", "n_values", "share", "example", "text"]
-        rows = [vars(each) | {"text": str(each)} for each in self._compared(X)[1]]
-        return pd.DataFrame(rows, columns=names)
+        rows = [vars(warning) | {"text": str(warning)} for warning in self._compared(X)[1]]
+        return pd.DataFrame(rows, columns=_DETAILS)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -209,53 +236,52 @@ class TableEncoder(TransformerMixin, Saved):
         return np.array(self._names, dtype=object)
 
     def _read(self, X):
-        """The values of each column that is used, by its name; what is unlike those in fit is told."""
-        read, unlike = self._compared(X)
-        for each in unlike:
-            # Later dates are to be expected: they are told once for each column.
-            key = (each.column, each.kind) if each.kind == "later" else str(each)
-            if key not in self._used.told:
-                compat.warn_at_caller(each, UnlikeDataWarning)
-                self._used.told.add(key)
+        """The values of each column that is used, by its name; warn of differences from `fit`."""
+        read, differences = self._compared(X)
+        for warning in differences:
+            compat.warn_at_caller(warning, UnlikeDataWarning)
         return read
 
     def _compared(self, X):
-        """The values of each column that is used, by its name, and what is unlike the values in fit."""
+        """The values of each column that is used, by its name, and warnings of differences."""
         check_is_fitted(self)
         X = table_of(X)
         series = _columns_of(X)
         if not (self._has_names and hasattr(X, "columns")):
             validate_data(self, X, skip_check_array=True, reset=False)
             series = dict(zip((each.name for each in self._columns), series.values()))
-        if absent := [each.name for each in self._columns if each.name not in series]:
+        needed = [column.name for column in self._columns if not isinstance(column, Ignored)]
+        if absent := [name for name in needed if name not in series]:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
-        read, unlike = {}, []
+        read, differences, used = {}, [], self._used
 
-        def tell(column, kind, count, n_values, example, what):
-            text = f"column {column!r}: {count} of {n_values} values {what}"
-            unlike.append(UnlikeDataWarning(text, column, kind, count, n_values, example))
+        def tell_of(column):
+            def tell(difference, text, count, n_values, example=None, share_in_fit=None):
+                facts = column.name, difference, int(count), int(n_values), example, share_in_fit
+                differences.append(UnlikeDataWarning(f"column {column.name!r} {text}", *facts))
 
-        used = self._used
+            return tell
+
         for column in used.in_order:
-            read[column.name] = column.read(series[column.name], tell)
+            read[column.name] = column.read(series[column.name], tell_of(column))
         if used.numbers:
             numbers = self._stacked(read)
             is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
             is_odd |= np.isnan(numbers).mean(axis=0) > used.n_missing / used.n_rows
             is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
-                used.numbers[place].compare(numbers[:, place], tell)
+                used.numbers[place].compare(numbers[:, place], tell_of(used.numbers[place]))
         for column in used.others:
-            column.compare(read[column.name], tell)
-        return read, unlike
+            column.compare(read[column.name], tell_of(column))
+        return read, differences
 
     def _arrange(self):
-        """Put the columns that are used in order, and what is known of numbers side by side.
+        """Put the columns that are used in order, and the facts of numbers side by side.
 
-        None of it is in files, nor what was told of tables.
+        Files do not contain the result.
         """
         columns = [each for each in self._columns if each.name not in self.dropped_]
-        used = self._used = SimpleNamespace(told=set())
+        used = self._used = SimpleNamespace()
         used.numbers = [each for each in columns if isinstance(each, Numbers)]
         used.others = [each for each in columns if not isinstance(each, Numbers)]
         used.in_order = used.numbers + used.others
@@ -281,7 +307,10 @@ class TableEncoder(TransformerMixin, Saved):
         names = {reason: [] for reason in self.dropped_.values()}
         for name, reason in self.dropped_.items():
             names[reason].append(repr(name))
+        ignored = names.pop(kinds.IGNORED, [])
         unused = "; ".join(f"{', '.join(its)}: {reason}" for reason, its in names.items())
+        if ignored and not names and len(ignored) == len(self._columns):
+            unused = "column_kinds ignores all of them"
         if len(self.dropped_) == len(self._columns):
             raise ValueError(f"no column of X can be used, with {n_rows} samples. {unused}")
         if unused:
@@ -297,7 +326,7 @@ class TableEncoder(TransformerMixin, Saved):
         return state
 
     def __setstate__(self, state):
-        super().__setstate__(state)
+        super().__setstate__({"column_kinds": None} | state)
         if "_columns" in state:
             self._columns = [Column.of(each) for each in state["_columns"]]
             self._arrange()
@@ -319,41 +348,29 @@ def _distinct(names):
     return list(found)
 
 
-def _column_of(name, values, remarks, reasons):
-    """A column by the type of its values, and of strings by what all of them are.
+def _read_in_fit(column, values, is_given):
+    """The values of a column, and a remark if some are not of the kind that the user gives."""
+    remarks = []
 
-    A remark how it is read is added to `remarks`, and if it cannot be used, to `reasons` why.
-    """
-    kind = kinds.kind_of(values)
-    if kind == "dates":
-        return Dates(name, values)
-    if kind in ("numbers", "durations"):
-        return Numbers(name) if kind == "numbers" else Durations(name)
-    if kind == "categories":
-        return Levels(name, kind)
-    if containers := [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]:
-        told = (
-            f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
-            f"as {str(containers[0])[:50]}, and taken as missing; make columns of what is in them, as "
-            "by column.str.join('|').str.get_dummies() for lists of strings"
-        )
-        if len(containers) > len(values) / 2:
-            reasons[name] = told
-        else:
-            remarks.append(f"column {name!r}: {told}")
-    codes, texts = kinds.coded(values, kinds.MISSING)
-    counts = kinds.counted(codes, texts)
-    if not counts.any():
-        return Levels(name, kind)
-    column, remark = column_of_strings(name, [*compress(texts, counts)], counts[counts > 0])
-    remarks += [remark] if remark else []
-    return column
+    def tell(difference, text, count, n_values, example=None, share_in_fit=None):
+        if difference != "unreadable":
+            return
+        column.n_unread, counts = int(count), f"{count} of {n_values} values"
+        if is_given and count >= n_values / 2:
+            raise ValueError(f"{counts} cannot, such as {kinds.shown(example)}")
+        if is_given:
+            remarks.append(
+                f"column {column.name!r}: {counts} cannot be read as {column.kind}, such as "
+                f"{kinds.shown(example)}, and are taken as missing"
+            )
+
+    return column.read(values, tell), remarks
 
 
-def _without_effect(columns, read, y, splits):
-    """The columns of many levels that say no more about y than chance, and the reason."""
-    doubtful = {}
-    for column in columns:
+def _without_effect(columns, guessed, read, y, splits):
+    """The guessed columns of many levels that say no more about y than chance, and the reason."""
+    doubtful, tested = {}, {}
+    for column in guessed:
         if isinstance(column, Levels) and column.is_many and column.keep:
             codes, texts = read[column.name]
             codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
@@ -361,7 +378,7 @@ def _without_effect(columns, read, y, splits):
             is_new = splits is not None and not levels.cross_folds(codes, splits)
             keep, written = words if is_new else column.keep, column.encode(read[column.name])
             if not (keep and levels.depends(y, written[:, keep])):
-                doubtful[column.name] = written[:, words]
+                doubtful[column.name], tested[column.name] = written[:, words], written[:, keep]
     if not doubtful:
         return {}
     blocks, categories, asked, place = [], [], {}, 0
@@ -373,13 +390,13 @@ def _without_effect(columns, read, y, splits):
             if column.name in doubtful:
                 block = np.hstack([block, doubtful[column.name]])
                 asked[column.name] = [*range(place, place + block.shape[1])]
-        elif column.keep:
+        elif column.keep:  # which the ignored ones lack
             block = column.encode(read[column.name])[:, column.keep]
         else:
             continue
         blocks.append(block.astype(np.float32, copy=False))
         place += block.shape[1]
-    helpful = levels.helpful_beside_others(np.hstack(blocks), categories, asked, y, splits)
+    helpful = levels.helpful_beside_others(np.hstack(blocks), categories, asked, y, splits, tested)
     return dict.fromkeys(doubtful.keys() - helpful, _NO_EFFECT)
 
 
@@ -406,6 +423,8 @@ def _of_polars(column):
     from polars import Categorical, Enum, Float64
 
     dtype = column.dtype
+    if dtype.is_integer() and "128" not in str(dtype) and column.null_count() == 0:
+        return column.to_numpy()  # which keeps all digits
     if dtype.is_numeric():
         return column.cast(Float64).to_numpy()
     if dtype.is_temporal() and getattr(dtype, "time_zone", None) is None:

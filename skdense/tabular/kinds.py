@@ -1,15 +1,15 @@
-"""The kinds of columns: how each is read, compared with what it was in `fit`, and written as numbers.
+"""The kinds of columns: how values are read, compared with those in `fit`, and encoded as numbers.
 
-A kind is a class, and a column is an object of it. It has learned from the column in `fit`; what it
-has to keep are builtins and arrays, so that a file of a model needs none of these classes. In `fit` and
-in `predict` each value is read by this alone, whatever the other rows are.
+A kind is a class, and an instance describes one column of the table in `fit`. Its attributes are
+builtins and arrays, so a file of a model needs none of these classes. Nothing but `learn` changes it.
+How a value is read never depends on the other rows.
 """
 
 import re
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -18,29 +18,38 @@ from pandas.api.types import infer_dtype
 from scipy.special import bdtrc
 from scipy.stats import hypergeom
 
-from skdense.tabular.levels import MANY, chosen_of, words_of
+from skdense.tabular.levels import MANY, chosen_of, probable_share, words_of
 
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001
-"""What is unlike the values in `fit` is told if so much of it is less probable than this."""
+"""The level of the tests for differences from the table in `fit`."""
+_CHANCE_OF_NEW = 0.003
+"""The level of both parts of the test for new levels: that of the estimated share of their rows, and
+that of their number in the new rows. There are fewer false alarms, as both parts have to be wrong."""
 _MOST_FREQUENT, _SAMPLE = 20, 2000
-"""So many frequent values are kept, and the most frequent new one is looked for among so many."""
+"""How many frequent values are kept, and in how many new values the most frequent one is looked for."""
 _FEW = 20
-"""Of so many strings, pandas reads dates sooner than Python."""
+"""From this number of strings on, pandas reads dates faster than Python."""
 _MUCH_MORE = 0.1
-"""The least growth of the share of one value that is told."""
+"""The smallest increase of the share of one value that is reported."""
+_LONGEST_EXAMPLE = 60
+"""The number of characters of a value that messages show."""
+_MANTISSA = 2**53
+"""Integers up to this one are exact as float64."""
 # Cells may have any length, and may come from strangers. So the time of each pattern is linear in the
 # length of the string: no two neighbouring parts that repeat match the same characters, and `search`
 # with a pattern that begins in many places gets strings of limited length.
 LONGEST_DATE = 100
 """No longer string is read as a date or a duration. The parsers of pandas are not ours."""
+_DATE = re.compile(r"[0-9]{4}|[0-9]\D+[0-9]")
+"""What all strings contain that are dates."""
 _ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
 """How strings end that have a time and its offset from UTC."""
 NUMBER = re.compile(
-    r"\s*[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", re.I
+    r"\s*[+\u2212-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", re.I
 )
-"""Strings that are numbers."""
+"""Strings that are numbers. U+2212 is the typographic minus sign."""
 _CURRENCIES = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
 """Signs of currencies, and what means the same."""
 _CODES_OF_CURRENCIES = (
@@ -48,9 +57,12 @@ _CODES_OF_CURRENCIES = (
     "THB TRY TWD USD ZAR"
 )
 _UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
+_UNITS = re.compile(rf"{_UNIT}|%")
 _SEPARATORS = "'\u2019 \u00a0\u202f"
 """What may separate thousands, but for the comma and the point."""
-_AMOUNT = re.compile(rf"([+-]?)({_UNIT})?\s*([+-]?)(\.?[0-9][0-9.,{_SEPARATORS}]*+)\s*({_UNIT}|%)?")
+_AMOUNT = re.compile(
+    rf"([+\u2212-]?)({_UNIT})?\s*([+\u2212-]?)(\.?[0-9][0-9.,{_SEPARATORS}]*+)\s*({_UNIT}|%)?"
+)
 """Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
 _DIGITS = {
     decimal: re.compile(
@@ -60,7 +72,8 @@ _DIGITS = {
     for decimal, other in ((".", ","), (",", "."))
 }
 """Digits with separators of thousands, by the mark of decimals."""
-_ALL_MISSING, _ALL_EQUAL = "all its values are missing", "all its values are equal"
+IGNORED = "column_kinds says so"
+_ALL_MISSING, ALL_EQUAL = "all its values are missing", "all its values are equal"
 _ALL_RARE = (
     "hardly one of its values is in five rows, as with IDs; if parts of them say something, make "
     "columns of these parts"
@@ -83,11 +96,45 @@ _KIND_OF_TYPE = {
 
 
 def kind_of(values: Any) -> str:
-    """The kind of a Series or array by its type; that of objects is the one of their values."""
-    found = infer_dtype(values, skipna=True)
-    if found == "complex":
+    """The kind of a Series or array by its type, or by the types of its values if it has objects."""
+    if str(values.dtype).startswith("dictionary<"):  # as pyarrow calls categories
+        return "categories"
+    inferred = infer_dtype(values, skipna=True)
+    if inferred == "complex":
         raise ValueError("Complex data not supported")
-    return _KIND_OF_TYPE.get(found, "strings")
+    return _KIND_OF_TYPE.get(inferred, "strings")
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: short, and NumPy's scalars as those of Python."""
+    if isinstance(value, CONTAINERS):
+        text = f"[{', '.join(map(shown, islice(value, 5)))}]"
+        if isinstance(value, dict):
+            text = ", ".join(f"{shown(key)}: {shown(item)}" for key, item in islice(value.items(), 5))
+            text = f"{{{text}}}"
+    else:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= _LONGEST_EXAMPLE else f"{text[: _LONGEST_EXAMPLE - 4]}...{text[-1]}"
+
+
+def containers_in(values: Any) -> list:
+    """The lists, sets, dicts and arrays among the values of a column."""
+    if getattr(values.dtype, "kind", None) != "O":
+        return []
+    return [value for value in np.asarray(values, object) if isinstance(value, CONTAINERS)]
+
+
+def loses_digits(values: Any) -> bool:
+    """Whether some of these integers, or strings of integers, are other numbers as float64."""
+    ints = (int(x) for x in values if _is_large_int(x))
+    return any(int(float(x)) != x for x in ints)
+
+
+def _is_large_int(value):
+    if isinstance(value, str):
+        digits = value.strip().lstrip("+-\u2212")
+        return 15 < len(digits) < 300 and digits.isascii() and digits.isdecimal()
+    return isinstance(value, (int, np.integer)) and _MANTISSA < abs(int(value)) < 10**300
 
 
 def text_of(value: Any) -> str:
@@ -100,13 +147,24 @@ def text_of(value: Any) -> str:
     if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
         return text[:-2]
     if "e+" in text and NUMBER.fullmatch(text) and np.isfinite(float(text)):
-        return str(int(float(text)))  # of a float of 1e16 or more
+        return str(int(float(text)))  # a float of 1e16 or more
     return text
 
 
-def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
-    """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit."""
-    match = _AMOUNT.fullmatch(text.strip())
+def number_of(text: str) -> float:
+    """The number that a string shows."""
+    return float(text.replace("\u2212", "-"))
+
+
+def amount_of(text: str, decimal: str, unit: str | None = None) -> tuple[float, str] | None:
+    """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit.
+
+    Currencies and "%" are always units; `unit` may be another one, such as "kg".
+    """
+    text, other_unit = text.strip(), ""
+    if unit and text.endswith(unit) and _UNITS.fullmatch(unit) is None:
+        text, other_unit = text.removesuffix(unit).rstrip(), unit
+    match = _AMOUNT.fullmatch(text)
     if match is None:
         return None
     sign, before, other_sign, digits, after = match.groups("")
@@ -114,7 +172,10 @@ def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
     if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
         return None
     number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
-    return float(f"{sign or other_sign}{number}"), _CURRENCIES.get(before or after, before or after)
+    name = before or after
+    if name and other_unit:
+        return None
+    return number_of(f"{sign or other_sign}{number}"), _CURRENCIES.get(name, name) or other_unit
 
 
 def has_zone(text: str) -> bool:
@@ -124,8 +185,8 @@ def has_zone(text: str) -> bool:
 
 def texts_of(text: str) -> list[str]:
     """The strings that are read as this one."""
-    texts = [text, f"{text}.0", str(float(text)) if NUMBER.fullmatch(text) else text]
-    return [each for each in dict.fromkeys(texts) if text_of(each) == text]
+    texts = [text, f"{text}.0", str(number_of(text)) if NUMBER.fullmatch(text) else text]
+    return [other for other in dict.fromkeys(texts) if text_of(other) == text]
 
 
 def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
@@ -207,6 +268,8 @@ class Column:
         What the values are, in the words of messages.
     n, n_missing : int
         The number of values in `fit`, and of missing ones.
+    n_unread : int
+        How many of the missing ones could not be read.
     frequent, frequencies : ndarray or list
         The most frequent values in `fit`, and the number of rows of each.
     n_distinct : int
@@ -217,11 +280,16 @@ class Column:
         The end of the name, and the role, of each column that it becomes.
     keep : list of int
         The outputs that are used.
+    source : str
+        What has decided on the kind, in the words of messages.
     """
 
     stored = "f8"
     """The type in which values are kept: dates are integers, which all files know."""
-    n, is_marked, keep = 0, False, []
+    n, n_unread, is_marked, keep = 0, 0, False, []
+    readable = frozenset({"categories", "strings"})
+    """Other kinds of values that are read by their strings."""
+    source = "its values in fit"
 
     def __init__(self, name: str):
         self.name = name
@@ -241,32 +309,40 @@ class Column:
     def read(self, values: Any, tell: Any) -> Any:
         """The values, with NaN for missing ones.
 
-        What is unlike the values in `fit`, but can be read, is told by `tell`.
+        `tell` reports differences from the values in `fit`: their kind, a text that says what they are,
+        the number of values that differ, that of all values, an example, and their share in `fit`.
         """
         try:
-            now = kind_of(values)
-            if now == self.kind:
+            kind = kind_of(values)
+            if kind == self.kind:
                 return self._read(values, tell)
-            if now in ("categories", "strings") or (self.kind != "numbers" and pd.isna(values).all()):
-                return self._read_texts(*coded(values, MISSING), tell)
-            raise ValueError(f"they are {now}, of type {values.dtype}")
+            if kind in self.readable or (self.kind != "numbers" and pd.isna(values).all()):
+                return self._read_texts(*coded(values, MISSING), containers_in(values), tell)
+            raise ValueError(f"they are {kind}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
             raise ValueError(
-                f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
-                f"be read as {self.kind}: {error}"
+                f"column {self.name!r} has {self.kind}, by {self.source}, but not all of them can be "
+                f"read as {self.kind}: {error}"
             ) from error
 
-    def _read_texts(self, codes, texts, tell):
+    def _read_texts(self, codes, texts, containers, tell):
         values = self._parsed(texts, tell)
         counts = counted(codes, texts)
         unread = counts * np.isnan(values)
-        if n_unread := unread.sum():
-            n, example = counts.sum(), texts[np.argmax(unread)]
+        if n_unread := unread.sum() + len(containers):
+            n = counts.sum() + len(containers)
+            example = texts[np.argmax(unread)] if unread.any() else containers[0]
             if n_unread == n > 1:
-                raise ValueError(f"{n} of {n} values cannot, such as {example!r}")
-            what = f"could not be read as {self.kind}, such as {example!r}, and are taken as missing"
-            tell(self.name, "unreadable", n_unread, n, example, what)
+                raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
+            text = f"has values that cannot be read as {self.kind} and are taken as missing"
+            self._tell_unread(text, n_unread, n, example, tell)
         return values[codes]
+
+    def _tell_unread(self, text, n_unread, n, example, tell):
+        """Tell of values that cannot be read, if there are more than `fit` and chance explain."""
+        if not self.n_unread or is_surprising(n_unread, n, self.n_unread, self.n_rows):
+            share_in_fit = self.n_unread / self.n_rows if self.n_unread else 0.0
+            tell("unreadable", text, n_unread, n, example, share_in_fit)
 
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
@@ -281,36 +357,41 @@ class Column:
         self.low, self.high = present.min().item(), present.max().item()
         self._learn(values)
         self.keep = _varied(self.encode(values))
-        return "" if self.keep or self.is_marked else _ALL_EQUAL
+        return "" if self.keep or self.is_marked else ALL_EQUAL
 
     def compare(self, values: Any, tell: Any) -> None:
-        """Tell of values outside of the range in `fit`, and of what there is more of than by chance."""
+        """Tell of values outside the range in `fit`, and of larger shares than chance explains."""
         present = values[~np.isnan(values)].view(self.stored)
-        found, counts = np.unique(present[:: len(present) // _SAMPLE + 1], return_counts=True)
-        most = found[np.argmax(counts)] if len(found) else np.nan
-        self._tell_shares(len(present), len(values), most, np.count_nonzero(present == most), tell)
+        n = len(present)
+        found, counts = np.unique(present[:: n // _SAMPLE + 1], return_counts=True)
+        most = found[np.argmax(counts)] if n else np.nan
+        self._compare_shares(n, len(values), most, np.count_nonzero(present == most), tell)
         is_outside = (present < self.low) | (present > self.high)
         n_outside = np.count_nonzero(is_outside)
         if n_outside and chance_of_outside(n_outside, len(present), self.n) < _SURPRISING:
             found, counts = np.unique(present[is_outside], return_counts=True)
             low, high, example = map(self._shown, (self.low, self.high, found[np.argmax(counts)]))
-            what = f"are outside of the range in fit, {low} to {high}, such as {example}"
-            kind = "later" if self.kind == "dates" and found[0] > self.high else "range"
-            tell(self.name, kind, n_outside, len(present), example, what)
+            if self.kind == "dates" and found[0] > self.high:
+                tell(
+                    "later", f"has dates after the last one in fit, {high}", n_outside, n, example, 0.0
+                )
+            else:
+                text = f"has values outside the range in fit, {low} to {high}"
+                tell("range", text, n_outside, n, example, 0.0)
 
-    def _tell_shares(self, n_present, n_rows, most, n_most, tell):
+    def _compare_shares(self, n_present, n_rows, most, n_most, tell):
         """Tell of more missing values, and of more of the most frequent one, than by chance."""
         n_missing = n_rows - n_present
         if n_missing == n_rows > 1 or is_surprising(n_missing, n_rows, self.n_missing, self.n_rows):
-            what = f"are missing, in fit {self.n_missing} of {self.n_rows}"
-            tell(self.name, "missing", n_missing, n_rows, None, what)
+            text = f"has more missing values than in fit, where {self.n_missing} of {self.n_rows} were"
+            tell("missing", text, n_missing, n_rows, None, self.n_missing / self.n_rows)
         n_of_others = self.frequencies[-1] if self.n_distinct > _MOST_FREQUENT else 0  # at most
-        n_known = dict(zip(self.frequent, self.frequencies)).get(most, n_of_others)
-        if n_most >= (n_known / self.n + _MUCH_MORE) * n_present:
-            if is_surprising(n_most, n_present, n_known, self.n, self.n_distinct):
-                example = self._shown(most)
-                what = f"are {example!r}, in fit {n_known} of {self.n}"
-                tell(self.name, "one value", n_most, n_present, example, what)
+        n_in_fit = dict(zip(self.frequent, self.frequencies)).get(most, n_of_others)
+        share_in_fit = n_in_fit / self.n if self.n else 0.0
+        if n_most >= (share_in_fit + _MUCH_MORE) * n_present:
+            if is_surprising(n_most, n_present, n_in_fit, self.n, self.n_distinct):
+                text = "has one value in a larger share of the rows than in fit"
+                tell("one value", text, n_most, n_present, self._shown(most), share_in_fit)
 
     def _shown(self, value):
         return value if isinstance(value, str) else float(value)
@@ -342,9 +423,9 @@ class Numbers(Column):
 
     def _number(self, text):
         if self.decimal:
-            number, unit = amount_of(text, self.decimal) or (np.nan, "")
-            return number if unit in ("", self.unit) else np.nan
-        return float(text) if NUMBER.fullmatch(text) else np.nan
+            number, unit = amount_of(text, self.decimal, self.unit) or (np.nan, "")
+            return number if unit in ("", _CURRENCIES.get(self.unit, self.unit)) else np.nan
+        return number_of(text) if NUMBER.fullmatch(text) else np.nan
 
     def _learn(self, values):
         self.shift, self.scale = shift_of(values)
@@ -363,8 +444,13 @@ class Durations(Numbers):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")
 
     def _parsed(self, texts, tell):
-        texts = [text if text is not None and len(text) <= LONGEST_DATE else None for text in texts]
+        # pandas takes a number for nanoseconds.
+        texts = [text if _may_be_duration(text) else None for text in texts]
         return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
+
+
+def _may_be_duration(text):
+    return text is not None and len(text) <= LONGEST_DATE and not NUMBER.fullmatch(text)
 
 
 class Dates(Column):
@@ -387,6 +473,12 @@ class Dates(Column):
     """
 
     kind, stored, zone = "dates", "i8", None
+
+    @property
+    def readable(self):
+        """Numbers such as 20240105 are dates only with a format that the user gives."""
+        return super().readable | ({"numbers"} if self.source != Column.source else set())
+
     outputs = [
         (f":{part}", "date")
         for part in "year seconds month_sin month_cos day_sin day_cos hour_sin hour_cos "
@@ -402,19 +494,19 @@ class Dates(Column):
             self.zone = "UTC"
 
     def _read(self, values, tell):
-        return self._told_of_zone(*_in_utc(values), tell)
+        return self._compare_zones(*_in_utc(values), tell)
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
         zone = "UTC" if any(has_zone(text) for text in texts if text is not None) else None
-        return self._told_of_zone(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
+        return self._compare_zones(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
 
-    def _told_of_zone(self, dates, zone, tell):
-        """The dates, after it is told if they have a time zone and those in `fit` had none, or not."""
+    def _compare_zones(self, dates, zone, tell):
+        """The dates; tell if either they or those in `fit` have a time zone, and the others do not."""
         n = np.count_nonzero(~np.isnat(dates))
         if n and (zone is None) != (self.zone is None):
-            what = f"have {'a' if zone else 'no'} time zone, unlike those in fit, so times without "
-            tell(self.name, "time zone", n, n, None, f"{what}one are taken as UTC")
+            text = f"has dates with {'a' if zone else 'no'} time zone, unlike in fit; those without "
+            tell("time zone", f"{text}one are taken as UTC", n, n)
         return dates
 
     def _learn(self, values):
@@ -457,13 +549,18 @@ class Dates(Column):
         return parts.astype(np.float32)
 
 
+def may_be_date(text: str) -> bool:
+    """Whether a string may be a date, unlike "now" and "today", which pandas reads by the clock."""
+    return len(text) <= LONGEST_DATE and _DATE.search(text) is not None
+
+
 def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
     """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
 
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
-    is_known = np.array([text is not None and len(text) <= LONGEST_DATE for text in texts], bool)
+    is_known = np.array([text is not None and may_be_date(text) for text in texts], bool)
     ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
     for form, way in product(forms, ways):
         if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
@@ -507,6 +604,19 @@ def _name(zone):
     return str(zone)
 
 
+class Ignored(Column):
+    """A column that the user wants to be ignored. It may be missing in new data."""
+
+    kind, outputs = "ignored", []
+
+    def read(self, values: Any, tell: Any) -> Any:
+        """Nothing."""
+
+    def learn(self, values: Any) -> str:
+        """Why nothing of the values is used."""
+        return IGNORED
+
+
 class Levels(Column):
     """Categories and strings: columns of levels and words, and two numbers; `chosen_of` has which.
 
@@ -521,12 +631,14 @@ class Levels(Column):
     numbers : dict of str to (float, float)
         Place and logarithm of the frequency.
     known : list of str, or None
-        All levels in `fit`, if there are less than 40.
-    chance_of_new : float
-        The probability that a row has a new level, if there are less than 40.
+        All levels in `fit`, if there are less than 40; else those with a column.
+    probable_share : float
+        The largest share of rows of other levels that is probable by chance.
+    share_of_others : float
+        The estimate of this share.
     """
 
-    known = None
+    known, probable_share, share_of_others = None, 1.0, 0.0  # in files of 0.6
 
     def __init__(self, name: str, kind: str):
         super().__init__(name)
@@ -534,6 +646,9 @@ class Levels(Column):
 
     def read(self, values: Any, tell: Any) -> Any:
         """Numbers of levels, and the levels."""
+        if containers := containers_in(values):
+            text = "has lists, sets, dicts or arrays, which are taken as missing"
+            self._tell_unread(text, len(containers), len(values), containers[0], tell)
         return coded(values, MISSING if self.kind == "strings" else {""})
 
     def learn(self, values: Any) -> str:
@@ -541,16 +656,21 @@ class Levels(Column):
         codes, levels = values
         counts = np.bincount(codes, minlength=len(levels)).tolist()
         self.levels, self.words, self.numbers = chosen_of(levels, counts)
-        of_known = Counter({x: count for x, count in zip(levels, counts) if x is not None})
-        self.n, self.n_distinct = of_known.total(), len(of_known)
+        n_rows = Counter({x: count for x, count in zip(levels, counts) if x is not None})
+        self.n, self.n_distinct = n_rows.total(), len(n_rows)
         self.n_missing = len(codes) - self.n
-        most = of_known.most_common(_MOST_FREQUENT)
+        most = n_rows.most_common(_MOST_FREQUENT)
         self.frequent, self.frequencies = [x for x, _ in most], [count for _, count in most]
-        self.is_many = len(of_known) >= MANY
-        if not self.is_many:
-            # Good and Turing: a new row has a new one as often as a known row is alone in its own.
-            n_alone = sum(count == 1 for count in of_known.values())
-            self.known, self.chance_of_new = list(of_known), (n_alone + 1) / (self.n + 1)
+        self.is_many = len(n_rows) >= MANY
+        written = {level for level in self.levels if level is not None}
+        self.known = [level for level in n_rows if level in written or not self.is_many]
+        known = set(self.known)
+        least = min((n_rows[level] for level in known), default=0) if self.is_many else 1
+        # Levels that are as frequent as the rarest known one may be unknown, as columns are limited.
+        least += any(n == least and level not in known for level, n in n_rows.items())
+        counts_of_levels = [*n_rows.values()]
+        shares = probable_share(counts_of_levels, least, _CHANCE_OF_NEW)
+        self.share_of_others, self.probable_share = shares
         ends = [":missing" if level is None else f"={level}" for level in self.levels]
         self.outputs = [(end, "level") for end in [*ends, ":rare"]]
         self.outputs += [(f"~{word}", "word") for word in self.words]
@@ -559,7 +679,7 @@ class Levels(Column):
         self.keep = _varied(self.encode(values))
         if self.keep:
             return ""
-        return _ALL_RARE if len(levels) > 1 else _ALL_EQUAL if self.n else _ALL_MISSING
+        return _ALL_RARE if len(levels) > 1 else ALL_EQUAL if self.n else _ALL_MISSING
 
     def encode(self, values: Any) -> np.ndarray:
         """A column for each level, for all others, for each word, and for place and frequency."""
@@ -577,18 +697,23 @@ class Levels(Column):
         return written[codes]
 
     def compare(self, values: Any, tell: Any) -> None:
-        """Tell of new categories, and of what there is more of than in `fit`, if not by chance."""
+        """Tell of new categories and of larger shares of values than chance explains."""
         codes, levels = values
         counts = counted(codes, levels)
         n = counts.sum()
-        self._tell_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), tell)
-        if self.known is not None:
-            counts *= [level not in self.known for level in levels]
-            if (n_new := counts.sum()) and bdtrc(n_new - 1, n, self.chance_of_new) < _SURPRISING:
-                example = levels[np.argmax(counts)]
-                what = f"are categories that were not there in fit, such as {example!r}"
-                tell(self.name, "new categories", n_new, n, example, what)
+        self._compare_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), tell)
+        if self.known is None:
+            return
+        known = set(self.known)
+        counts *= [level not in known for level in levels]
+        n_new = counts.sum()
+        if n_new and bdtrc(n_new - 1, n, self.probable_share) < _CHANCE_OF_NEW:
+            text = "has categories that were not in fit"
+            if self.is_many:
+                text = "has more rows of new or rare categories than in fit"
+            example = levels[np.argmax(counts)]
+            tell("new categories", text, n_new, n, example, self.share_of_others)
 
 
-KINDS = {each.__name__: each for each in (Numbers, Durations, Dates, Levels)}
+KINDS = {each.__name__: each for each in (Numbers, Durations, Dates, Levels, Ignored)}
 """The kinds by the names of their classes, which files of models have."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincc, logsumexp
+from scipy.special import betaincinv, gammaincc, logsumexp
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -102,6 +102,49 @@ def chosen_of(
     )
 
 
+def probable_share(counts: list[int], least: int, chance: float) -> tuple[float, float]:
+    """The share of rows of rare or new levels that new data of the same kind have.
+
+    Levels are known if at least `least` rows in `fit` have them. The share of rows of all other levels
+    is estimated as by Good and Turing [1]_, who asked for levels of no row in `fit`: it is the share of
+    rows in `fit` whose level would not be known without them, as at most `least` rows have it. The
+    variance follows from independent Poisson counts; with ``least=1`` it is that of [2]_, N_1 + 2 N_2
+    over the squared number of rows, where N_k levels have k rows.
+
+    Parameters
+    ----------
+    counts : list of int
+        The number of rows of each level in `fit`.
+    least : int
+        The fewest rows of a known level; 0 if none is known.
+    chance : float
+        How probable it is that the share is larger than the upper limit.
+
+    Returns
+    -------
+    share, upper_limit : float
+        The estimate and its upper limit, a quantile of a beta distribution.
+
+    References
+    ----------
+    .. [1] Good (1953), "The Population Frequencies of Species and the Estimation of Population
+       Parameters", Biometrika 40.
+    .. [2] Robbins (1968), "Estimating the Total Probability of the Unobserved Outcomes of an
+       Experiment", Annals of Mathematical Statistics 39.
+    """
+    n_rows = np.asarray(counts)
+    if not least or not len(n_rows):
+        return 1.0, 1.0
+    n, n_rare = n_rows.sum(), n_rows[n_rows <= least].sum()
+    n_levels_above = np.count_nonzero(n_rows == least + 1)
+    variance = n_rare + least * (least + 1) * n_levels_above
+    share, weight = (n_rare + 1) / (n + 1), (n_rare + 1) / (variance + 1)
+    if share >= 1:
+        return 1.0, 1.0
+    limit = betaincinv(share * n * weight, (1 - share) * n * weight, 1 - chance)
+    return float(share), float(limit)
+
+
 def words_of(level: str | None) -> set[str]:
     """The words of a string in lower case; of a missing one there are none.
 
@@ -181,14 +224,20 @@ def cross_folds(codes: NDArray, splits: list) -> bool:
 
 
 def helpful_beside_others(
-    columns: NDArray, categories: list[int], asked: dict[str, list[int]], y: NDArray, splits: Any
+    columns: NDArray,
+    categories: list[int],
+    asked: dict[str, list[int]],
+    y: NDArray,
+    splits: Any,
+    of_errors: dict[str, NDArray] | None = None,
 ) -> set[str]:
     """Which of some columns help boosted trees that have all others as well.
 
     Trees are fitted to all columns without each fold. What is asked for helps if their losses in the
     fold grow where its values are given to other rows [1]_. Nothing but the number of trees is chosen
     by the rows of the fold, so a column that is independent of y, given all others, makes about as many
-    losses smaller as larger.
+    losses smaller as larger. A column also helps if the sizes of the errors of numbers depend on it, as
+    intervals follow them.
 
     Parameters
     ----------
@@ -202,6 +251,8 @@ def helpful_beside_others(
         Classes, if they are integers, or numbers, of which the ranks are predicted.
     splits : list of (train, test), or None
         The rows of folds; None: four folds.
+    of_errors : dict of str to ndarray of shape (n_samples, n_columns), default=None
+        By the same names, columns of which it is tested whether the sizes of errors depend on them.
 
     Returns
     -------
@@ -220,12 +271,14 @@ def helpful_beside_others(
     for target in y.reshape(len(y), -1).T[:_MOST_OUTPUTS]:
         objective, target, loss_of = _task(target)
         growths = {name: [] for name in asked if name not in helpful}
+        errors = np.full(len(y), np.nan)
         for train, test in splits:
             fitted = lightgbm.Dataset(columns[train], target[train], **settings)
             held_out = lightgbm.Dataset(columns[test], target[test], reference=fitted)
             n_trees = _MOST_TREES // objective.get("num_class", 2)
             trees = lightgbm.train(_TREES | objective, fitted, n_trees, valid_sets=[held_out])
-            loss = loss_of(trees.predict(columns[test], raw_score=True, num_threads=1), target[test])
+            predicted = trees.predict(columns[test], raw_score=True, num_threads=1)
+            loss = errors[test] = loss_of(predicted, target[test])
             for name, growth in growths.items():
                 mixed = columns[test]
                 mixed[:, asked[name]] = mixed[random.permutation(len(test))][:, asked[name]]
@@ -236,6 +289,12 @@ def helpful_beside_others(
             growth = np.concatenate([*growth, [0.0]])  # there may be no fold
             if growth.mean() > _HELPS_SURELY * growth.std() / len(growth) ** 0.5:
                 helpful.add(name)
+        if objective["objective"] == "l2":
+            rows = np.flatnonzero(~np.isnan(errors))
+            sizes = rankdata(errors[rows])[:, None]
+            for name, tested in (of_errors or {}).items():
+                if len(rows) and tested.size and min(chances_of(tested[rows], [sizes])) < _CHANCE:
+                    helpful.add(name)
     return helpful
 
 

@@ -1,46 +1,94 @@
-"""How strings are read: as numbers, dates or levels, and what is said where there is a doubt.
+"""The kind of each column: as the user gives it, or guessed by its values.
 
-A wrong guess costs more than a question: strings are read as numbers or dates only if all of them can
-be, and no other reading of them is possible. If nearly all can, the user is told what would do.
+Strings are read as numbers or dates only if all of them can be, and no other reading is possible, as a
+wrong guess does more harm than a question. If nearly all can, a remark says what the user can do.
 """
 
 import re
 from collections import Counter
 from itertools import compress
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 
 from skdense.tabular.kinds import (
-    LONGEST_DATE,
+    MISSING,
     NUMBER,
     Column,
     Dates,
+    Durations,
+    Ignored,
     Levels,
     Numbers,
     amount_of,
+    coded,
+    containers_in,
+    counted,
     dates_of,
+    kind_of,
+    loses_digits,
+    may_be_date,
+    shown,
 )
 
 _NEARLY = 0.9
-"""The share of values from which it is told that they could be read."""
+"""The share of readable values from which a remark says that they could be read."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers, and more than a tenth of others, may well have categories."""
 _YEARS, _MONTHS = "%Y", "%Y-%m"
 """Formats of years, which skrub finds in any strings of four digits, and of months."""
-_MAY_BE_DATE = re.compile(r"\d{4}|\d\D+\d")
-"""What is in all strings that are dates. Importing skrub takes as long as fitting a small table."""
+_CONFIRM = ". An entry in column_kinds confirms or changes that"
+"""The end of remarks on how a column is read."""
+_MARK = re.compile("[.,]")
+"""Marks of decimals or of thousands."""
+_INTEGER = re.compile(r"\s*[+\u2212-]?[0-9]+\s*")
+"""Strings that are integers."""
+_FEWEST_IDS = 20
+"""In a column with fewer rows, all integers may differ by chance."""
+SAID = "column_kinds"
+"""The source of the kind of a column that the user gives."""
 _CODES = 0.01
 """The share of numbers with leading zeros from which strings of different lengths are codes."""
 
 
+class Reading(NamedTuple):
+    """One way to read the distinct strings of a column.
+
+    Attributes
+    ----------
+    is_read : ndarray of bool
+        The strings that can be read so.
+    appearance : str
+        What the strings look like, in the words of a remark.
+    doubt : str
+        Why it is not certain that they are meant so, even if all can be read; or "".
+    entry : str, dict or None
+        The entry of `column_kinds` that reads them so; None if no single one would be right.
+    column : Column
+        The column if it is read so.
+    remark : str
+        The remark if it is read so, or "".
+    """
+
+    is_read: np.ndarray
+    appearance: str
+    doubt: str
+    entry: Any
+    column: Column
+    remark: str
+
+
 def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[Column, str]:
     """The kind of a column by its distinct strings and the number of rows of each, and a remark."""
-    if form := _format_of(texts):
+    if form := format_of(texts):
         other = _other_order(texts, form)
+        entry = {"kind": "date", "format": other}
         return Dates(name, texts, [form]), other and (
             f"column {name!r} has dates such as {texts[0]!r}, read with the month first. If the day "
-            f"comes first, make dates of it before, by pandas.to_datetime(column, format={other!r})"
+            f"comes first, pass {_parameter(name, entry)}"
         )
     is_number = np.array([NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
@@ -49,28 +97,38 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
         if is_code.any() and (same_length or is_code @ counts >= _CODES * counts.sum()):
             return Levels(name, "strings"), ""
         return Numbers(name), ""
-    for reading in (_amounts, _dates, _numbers):
-        if found := reading(name, texts, counts, is_number):
-            is_read, looks, doubt, line, column, remark = found
-            if not is_read.all():
-                n_others, other = counts[~is_read].sum(), texts[np.argmin(is_read)]
-                doubt = f"{n_others} of {counts.sum()} are none, such as {other!r}"
-            if doubt:
-                column = Levels(name, "strings")
-                remark = (
-                    f"column {name!r} {looks}, but {doubt}, so it is taken as strings. To use it, "
-                    f"write {line}"
-                )
-            return column, remark
+    for read in (_amounts, _dates, _numbers):
+        if reading := read(name, texts, counts, is_number):
+            return _decided(name, texts, counts, reading)
     return Levels(name, "strings"), ""
 
 
-def _format_of(texts):
+def _decided(name, texts, counts, reading):
+    """The column of a reading if all strings can be read and there is no doubt; else one of levels."""
+    doubts = [reading.doubt] if reading.doubt else []
+    if not reading.is_read.all():
+        n_others, other = counts[~reading.is_read].sum(), texts[np.argmin(reading.is_read)]
+        doubts.append(f"{n_others} of {counts.sum()} values are none, such as {shown(other)}")
+    if not doubts:
+        return reading.column, reading.remark
+    remark = (
+        f"column {name!r} {reading.appearance}, but {' and '.join(doubts)}, so it is read as categories"
+    )
+    if reading.entry:
+        remark += f". To read it so, pass {_parameter(name, reading.entry)}"
+    return Levels(name, "strings"), remark
+
+
+def _parameter(name, entry):
+    return f"column_kinds={ {name: entry}!r}"
+
+
+def format_of(texts: list[str]) -> str | None:
     """The format of dates that all strings have, or None."""
-    if not all(len(text) <= LONGEST_DATE and _MAY_BE_DATE.search(text) for text in texts):
+    if not all(map(may_be_date, texts)):
         return None
     try:
-        from skrub import ToDatetime
+        from skrub import ToDatetime  # importing it takes as long as fitting a small table
         from skrub.core import RejectColumn
     except ImportError:
         raise ImportError("strings are read as dates by skrub: python -m pip install skrub") from None
@@ -93,73 +151,301 @@ def _other_order(texts, form):
     return other if form.startswith("%m") and _are_dates(texts, other) else ""
 
 
-# Each reading is None, or which of the strings it can read, how they look, why it is in doubt even if
-# it can read all of them, a line that converts the column, the column, and the remark on it.
-
-
 def _amounts(name, texts, counts, is_number):
     """Numbers with a currency, a percent sign, or separators."""
-    found = {mark: [amount_of(text, mark) for text in texts] for mark in ".,"}
-    decimal, other = sorted(found, key=lambda mark: -sum(compress(counts, found[mark])))
-    ours, theirs = found[decimal], found[other]
-    is_read = np.array([each is not None for each in ours])
+    parsed = {mark: [amount_of(text, mark) for text in texts] for mark in ".,"}
+    decimal, other = sorted(parsed, key=lambda mark: -sum(compress(counts, parsed[mark])))
+    amounts = parsed[decimal]
+    is_read = np.array([amount is not None for amount in amounts])
     n_read = is_read @ counts
     if n_read < _NEARLY * counts.sum() or n_read <= is_number @ counts:
         return None
-    units = sorted({each[1] for each in ours if each})
-    has_mark = [bool(re.search("[.,]", text)) for text in texts]
-    is_certain = any(a and not b and mark for a, b, mark in zip(ours, theirs, has_mark))
-    has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", text)) for text in texts]
-    doubt = ""
-    if len(units) > 1:
-        shown = ", ".join(repr(unit) if unit else "none" for unit in units)
-        doubt = f"they have different units: {shown}"
-    elif any(has_mark) and not is_certain:
-        doubt = "it is not sure whether their mark is one of decimals or of thousands"
-    elif all(has_spaces) and not any(has_mark) and units == [""]:
-        doubt = "they may be codes"
-    line = f"column.str.replace(r'[^0-9{decimal}-]', '', regex=True)"
-    line += ".str.replace(',', '.')" if decimal == "," else ""
-    line = f"pandas.to_numeric({line}, errors='coerce')"
+    units = sorted({amount[1] for amount in amounts if amount})
+    doubt = _doubt_of_amounts(texts, amounts, parsed[other], units)
     column = Numbers(name)
     column.decimal, column.unit = decimal, units[0]
+    entry = {"kind": "number", "decimal": decimal} | ({"unit": units[0]} if units[0] else {})
     unit = f" with {units[0]!r}" if units[0] else ""
     first = np.argmax(is_read & ~is_number)
-    example, (value, _) = texts[first], ours[first]
-    remark = f"column {name!r} is read as numbers{unit}: {example!r} is {value:.15g}"
-    return is_read, f"looks like numbers, such as {example!r}", doubt, line, column, remark
+    example, (value, _) = shown(texts[first]), amounts[first]
+    return Reading(
+        is_read,
+        appearance=f"looks like numbers, such as {example}",
+        doubt=doubt,
+        entry=entry if len(units) == 1 else None,
+        column=column,
+        remark=f"column {name!r} is read as numbers{unit}: {example} is {value:.15g}{_CONFIRM}",
+    )
+
+
+def _doubt_of_amounts(texts, amounts, amounts_by_other_mark, units):
+    """Why it is not certain which numbers the strings show, or ""."""
+    has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", text)) for text in texts]
+    if len(units) > 1:
+        names = ", ".join(repr(unit) if unit else "none" for unit in units)
+        return f"they have different units: {names}"
+    if _marks_are_uncertain(texts, amounts, amounts_by_other_mark):
+        return "it is not certain whether their mark is one of decimals or of thousands"
+    if all(has_spaces) and not any(map(_MARK.search, texts)) and units == [""]:
+        return "they may be codes"
+    return ""
+
+
+def _marks_are_uncertain(texts, amounts, amounts_by_other_mark):
+    """Whether there are points or commas, but no string that only one mark of decimals can read."""
+    has_mark = [_MARK.search(text) is not None for text in texts]
+    decided = (a and not b and m for a, b, m in zip(amounts, amounts_by_other_mark, has_mark))
+    return any(has_mark) and not any(decided)
 
 
 def _dates(name, texts, counts, is_number):
-    """Dates of one format with other values between, or of two formats."""
+    """Dates of one format among other values, or of two formats."""
+    texts_by_format = _texts_by_format(texts, counts)
+    dates = {text for alike in texts_by_format.values() for text in alike}
+    is_read = np.array([text in dates for text in texts])
+    if is_read @ counts < _NEARLY * counts.sum():
+        return None
+    forms = list(texts_by_format)
+    is_unsure = any(_other_order(alike, form) for form, alike in texts_by_format.items())
+    return Reading(
+        is_read,
+        appearance=f"looks like dates, such as {next(iter(texts_by_format.values()))[0]!r}",
+        doubt="it is not certain whether the day or the month comes first" if is_unsure else "",
+        entry={"kind": "date", "format": forms[0] if len(forms) == 1 else forms},
+        column=Dates(name, texts, forms),
+        remark=f"column {name!r} is read as dates of the formats {' and '.join(map(repr, forms))}"
+        f"{_CONFIRM}",
+    )
+
+
+def _texts_by_format(texts, counts):
+    """The strings that are dates of at most two formats, by their format."""
     shapes = [re.sub("[0-9]+", "0", re.sub(r"[^\W\d_]+", "a", text)) for text in texts]
     n_rows = Counter()
     for shape, count in zip(shapes, counts):
         if shape.count("0") > 1:
             n_rows[shape] += count
-    forms = {}
+    texts_by_format = {}
     for shape, _ in n_rows.most_common(2):
-        its = [text for text, each in zip(texts, shapes) if each == shape]
-        if form := _format_of(its):
-            forms[form] = forms.get(form, []) + its
-    read = {text for its in forms.values() for text in its}
-    is_read = np.array([text in read for text in texts])
-    if is_read @ counts < _NEARLY * counts.sum():
-        return None
-    is_unsure = any(_other_order(its, form) for form, its in forms.items())
-    doubt = "it is not sure whether the day or the month comes first" if is_unsure else ""
-    calls = [f"pandas.to_datetime(column, format={form!r}, errors='coerce')" for form in forms]
-    line = calls[0] + "".join(f".fillna({call})" for call in calls[1:])
-    looks = f"looks like dates, such as {next(iter(forms.values()))[0]!r}"
-    remark = f"column {name!r} is read as dates of the formats {' and '.join(map(repr, forms))}"
-    return is_read, looks, doubt, line, Dates(name, texts, list(forms)), remark
+        alike = [text for text, other in zip(texts, shapes) if other == shape]
+        if form := format_of(alike):
+            texts_by_format[form] = texts_by_format.get(form, []) + alike
+    return texts_by_format
 
 
 def _numbers(name, texts, counts, is_number):
-    """Numbers with other values between."""
+    """Numbers among other values."""
     n_read = is_number @ counts
     has_many = n_read > counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
     if not (has_many or n_read >= _NEARLY * counts.sum()):
         return None
-    line = "pandas.to_numeric(column, errors='coerce')"
-    return is_number, "has mostly numbers", "", line, Numbers(name), ""
+    return Reading(is_number, "has mostly numbers", "", "number", Numbers(name), "")
+
+
+# --- kinds that are guessed -------------------------------------------------------------------------
+
+
+def guessed_column(name: str, values: Any) -> tuple[Column, list[str], str]:
+    """A column by the type of its values, and of strings by what all of them are.
+
+    Returns
+    -------
+    column : Column
+        The column, which has learned nothing.
+    remarks : list of str
+        What the user should know of the guess.
+    reason : str
+        Why the column cannot be used, or "".
+    """
+    kind = _kind_of(name, values)
+    if kind == "dates":
+        return Dates(name, values), [], ""
+    if kind == "durations":
+        return Durations(name), [], ""
+    if kind == "numbers":
+        return Numbers(name), [], ""
+    if kind == "categories":
+        return Levels(name, kind), [], ""
+    remarks, reason = [], ""
+    if containers := containers_in(values):
+        text = (
+            f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
+            f"as {shown(containers[0])}, and taken as missing; make columns of what is in them, as by "
+            "column.str.join('|').str.get_dummies() for lists of strings"
+        )
+        if len(containers) > len(values) / 2:
+            reason = text
+        else:
+            remarks.append(f"column {name!r}: {text}")
+    texts, counts = distinct_texts(values, MISSING)
+    column = Levels(name, kind)
+    if texts:
+        column, remark = column_of_strings(name, texts, counts)
+        remarks += [remark] if remark else []
+    return column, remarks, reason
+
+
+def _kind_of(name, values):
+    try:
+        return kind_of(values)
+    except ValueError as error:
+        raise ValueError(f"{error}: column {name!r} of X") from None
+
+
+def distinct_texts(values: Any, missing: Any) -> tuple[list[str], np.ndarray]:
+    """The distinct values as strings, without missing ones, and the number of rows of each."""
+    codes, texts = coded(values, missing)
+    counts = counted(codes, texts)
+    return [*compress(texts, counts)], counts[counts > 0]
+
+
+def remarks_on_integers(column: Column, values: Any, reason: str) -> tuple[list[str], str]:
+    """Remarks on integers that float64 cannot hold, or that may be an ID.
+
+    `reason` says why a column is not used, or is ""; it is returned, and may have become another one.
+    """
+    if type(column) is not Numbers or not column.n or not _are_integers(values):
+        return [], reason
+    name = column.name
+    if max(abs(column.low), abs(column.high)) >= 2**53 and loses_digits(values):
+        facts = (
+            "integers beyond 2**53, of which float64 keeps 15 to 17 digits. If they are codes, pass "
+            f"{_parameter(name, 'category')}"
+        )
+        if reason:
+            return [], f"as float64 all its values are equal: it has {facts}"
+        return [f"column {name!r} has {facts}"], reason
+    if column.n_distinct == column.n_rows >= _FEWEST_IDS:
+        remark = (
+            f"column {name!r} may be an ID, as all its {column.n} integers differ. If it is one, pass "
+            f"{_parameter(name, 'ignore')}; {_parameter(name, 'number')} says that it is none"
+        )
+        return [remark], reason
+    return [], reason
+
+
+def _are_integers(values):
+    kind = infer_dtype(values, skipna=True)
+    return kind == "integer" or (
+        kind == "string" and all(map(_INTEGER.fullmatch, pd.Series(values).dropna()))
+    )
+
+
+# --- kinds that the user gives ----------------------------------------------------------------------
+
+KINDS = "number", "category", "text", "date", "duration", "ignore"
+"""The kinds that a user may give a column."""
+_OPTIONS = {"number": {"decimal", "unit"}, "date": {"format"}}
+"""What else a user may say of a column of a kind."""
+
+
+def entries_by_name(column_kinds: Any, names: list[str], has_names: bool) -> dict[str, dict]:
+    """The entries of `column_kinds` as dicts, by the names of the columns.
+
+    Parameters
+    ----------
+    column_kinds : dict or None
+        What the user passed. Keys are names, or positions in an array.
+    names : list of str
+        The names of all columns, in order.
+    has_names : bool
+        Whether the table has names, so that keys are no positions.
+    """
+    if column_kinds is not None and not isinstance(column_kinds, dict):
+        raise TypeError(f"column_kinds must be a dict or None, got a {type(column_kinds).__name__}")
+    entries = {}
+    for key, entry in (column_kinds or {}).items():
+        is_position = not has_names and isinstance(key, Integral) and 0 <= key < len(names)
+        name = names[key] if is_position else str(key)
+        if name not in names:
+            keys = names if has_names else f"the positions 0 to {len(names) - 1}"
+            raise ValueError(f"column_kinds has a column {key!r}, but X has {keys}")
+        entries[name] = _checked_entry(name, entry)
+    return entries
+
+
+def _checked_entry(name, entry):
+    """An entry as a dict, or an error that names the column."""
+    entry = {"kind": entry} if isinstance(entry, str) else entry
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    beginning = f"column_kinds of column {name!r}"
+    if kind not in KINDS:
+        raise ValueError(
+            f"{beginning} must be one of {', '.join(map(repr, KINDS))}, or a dict such as "
+            f"{{'kind': 'date', 'format': '%d/%m/%Y'}}, got {entry!r}"
+        )
+    options = _OPTIONS.get(kind, set())
+    if unknown := sorted(entry.keys() - {"kind"} - options):
+        allowed = " and ".join(map(repr, sorted(options))) or "no other key"
+        raise ValueError(f"{beginning}: with kind {kind!r} there may be {allowed}, got {unknown}")
+    if entry.get("decimal", ".") not in (".", ","):
+        raise ValueError(f"{beginning}: decimal must be '.' or ',', got {entry['decimal']!r}")
+    if not isinstance(entry.get("unit", ""), str):
+        raise ValueError(f"{beginning}: unit must be a str, got {entry['unit']!r}")
+    return entry
+
+
+def column_as(entry: dict, name: str, values: Any) -> Column:
+    """The column of the kind that the user gives it, which has learned nothing."""
+    kind = entry["kind"]
+    if kind == "ignore":
+        return Ignored(name)
+    if kind == "number":
+        column = _numbers_as(entry, name, values)
+    elif kind == "date":
+        column = _dates_as(entry, name, values)
+    elif kind == "duration":
+        column = Durations(name)
+    else:
+        column = Levels(name, "categories" if kind == "category" else "strings")
+    column.source = SAID
+    return column
+
+
+def _numbers_as(entry, name, values):
+    column = Numbers(name)
+    if _kind_of(name, values) not in ("categories", "strings"):
+        return column
+    texts, counts = distinct_texts(values, MISSING)
+    marks = [entry["decimal"]] if "decimal" in entry else [".", ","]
+    unit = entry.get("unit")
+    parsed = {mark: [amount_of(text, mark, unit) for text in texts] for mark in marks}
+    n_read = {mark: sum(compress(counts, amounts)) for mark, amounts in parsed.items()}
+    n_numbers = sum(count for text, count in zip(texts, counts) if NUMBER.fullmatch(text))
+    best = max(marks, key=n_read.get)
+    if not entry.keys() & {"decimal", "unit"} and n_numbers >= n_read[best]:
+        return column  # plain numbers, which may have an exponent
+    units = {amount[1] for amount in parsed[best] if amount}
+    others = [mark for mark in marks if mark != best]
+    if unit is None and len(units) > 1:
+        listed = ", ".join(map(repr, sorted(units)))
+        raise ValueError(
+            f"column {name!r} has amounts of different units, {listed}: pass one of them, as in "
+            f"{_parameter(name, entry | {'unit': max(units)})}; the others are missing values then"
+        )
+    if others and _marks_are_uncertain(texts, parsed[best], parsed[others[0]]):
+        raise ValueError(
+            f"column {name!r} has amounts such as {shown(texts[0])}, and it is not certain whether the "
+            "mark is one of decimals or of thousands: pass "
+            f"{_parameter(name, entry | {'decimal': '.'})}, or ',' as decimal"
+        )
+    column.decimal, column.unit = best, unit or max(units, default="")
+    return column
+
+
+def _dates_as(entry, name, values):
+    if _kind_of(name, values) == "dates":
+        return Dates(name, values)
+    texts, counts = distinct_texts(values, MISSING)
+    forms = entry.get("format", ())
+    forms = [forms] if isinstance(forms, str) else [*forms]
+    if not forms and texts:
+        form = format_of(texts)
+        forms = [form] if form else [*_texts_by_format(texts, counts)]
+    if not forms:
+        example = shown(texts[0]) if texts else "missing ones"
+        raise ValueError(
+            f"column {name!r} cannot be read as dates: no format suits its values, such as {example}; "
+            f"pass one, as in {_parameter(name, entry | {'format': '%d/%m/%Y'})}"
+        )
+    return Dates(name, texts, forms)
