@@ -721,7 +721,41 @@ def test_groups_are_one_column_of_any_labels():
     of_numbers = model.fit(X, X[:, 0], groups=np.arange(60) // 5).oof_prediction_
     frame = pd.DataFrame({"customer": np.arange(60) // 5})
     assert_array_equal(model.fit(X, X[:, 0], groups=frame["customer"]).oof_prediction_, of_numbers)
-    model.fit(X, X[:, 0], groups=np.array([None, "a", "b", "c"] * 15, dtype=object))
+    for groups, message in (
+        ([None, "a", "b", "c"] * 15, "groups must not be missing, but 15 are, the first in row 0"),
+        ([np.nan, 1.0, 2.0] * 20, "groups contains NaN"),
+        ([("a", 1)] * 60, r"groups must have one value for each sample, got shape \(60, 2\)"),
+        (X, r"groups must have one value for each sample, got shape \(60, 2\)"),
+        ([1] * 9, "groups must have one value for each sample"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, X[:, 0], groups=groups)
+
+
+def test_a_y_of_strings_is_read_as_numbers_by_regressors_in_any_container():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = TabularRegressor(models=["linear"], cv=3, random_state=0)
+    expected = model.fit(X, X[:, 0]).oof_prediction_
+    strings = [str(value) for value in X[:, 0]]
+    for y in (strings, pd.Series(strings), pd.Series(strings, dtype=object), np.array(strings)):
+        assert_array_equal(model.fit(X, y).oof_prediction_, expected)
+    for y in (["x"] * 60, pd.Series(["x"] * 60)):
+        with pytest.raises(ValueError, match="y must contain numbers"):
+            model.fit(X, y)
+
+
+def test_what_is_missing_empty_or_complex_is_named():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    labels = np.array(["a", None] * 30, dtype=object)
+    for y in (labels, list(labels)):
+        with pytest.raises(ValueError, match="y contains missing values, such as None in row 1; leave"):
+            TabularClassifier(models=["linear"]).fit(X, y)
+    with pytest.raises(ValueError, match="Complex data not supported: y has complex numbers"):
+        TabularRegressor(models=["linear"]).fit(X, X[:, 0] + 1j)
+    frame = pd.DataFrame(X)
+    for empty in (frame[:0], X[:0]):
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            TabularRegressor(models=["linear"]).fit(empty, X[:0, 0])
 
 
 def test_a_logarithm_of_y_is_taken_of_y_as_it_is():

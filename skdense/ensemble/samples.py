@@ -1,6 +1,7 @@
 """The samples that ensembles are fitted to, and the folds that their members hold out."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn import model_selection
+from sklearn.base import is_regressor
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -84,19 +86,61 @@ def checked_samples(
     Of X only the length is checked. A row of weight zero may have any y, and gets that of another.
     """
     validate_data(estimator, X, y, skip_check_array=True)
-    check_consistent_length(X, y, sample_weight, groups)
-    if groups is not None:
-        groups = column_or_1d(groups)
-        if groups.dtype == object:  # None cannot be sorted, and 1 is 1.0
-            groups = np.array([str(int(g)) if _is_whole(g) else str(g) for g in groups])
+    check_consistent_length(X, y, sample_weight)
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    if n_samples == 0:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    groups = None if groups is None else _checked_groups(groups, n_samples)
     given = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     weights = rescaled_weights(given)
+    if np.iscomplexobj(y):
+        raise ValueError("Complex data not supported: y has complex numbers")
     with hinted():
         if not given.all():
             rows = np.where(given > 0, np.arange(len(given)), given.argmax())
             y = compat.safe_indexing(y, rows)
         y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=None))
+        y = _checked_labels(estimator, y)
     return Samples(X, y, weights, weights, sample_weight is not None, groups)
+
+
+def _checked_groups(groups, n_samples):
+    """The group of each sample as an array that can be sorted."""
+    if len(groups) != n_samples:
+        raise ValueError(
+            "groups must have one value for each sample. Found input variables with inconsistent "
+            f"numbers of samples: {[n_samples, len(groups)]}"
+        )
+    shape = np.shape(groups)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise ValueError(f"groups must have one value for each sample, got shape {shape}")
+    groups = column_or_1d(groups, input_name="groups")
+    if groups.dtype == object:  # 1 and 1.0 are the same group
+        if missing := [row for row, group in enumerate(groups) if _is_missing(group)]:
+            raise ValueError(
+                f"groups must not be missing, but {len(missing)} are, the first in row {missing[0]}; "
+                "give samples without a group a group of their own"
+            )
+        groups = np.array([str(int(g)) if _is_whole(g) else str(g) for g in groups])
+    return groups
+
+
+def _checked_labels(estimator, y):
+    """y, whose strings are numbers for a regressor; an error if some labels are missing."""
+    if y.dtype.kind == "O" and y.ndim == 1:
+        if missing := [row for row, label in enumerate(y) if _is_missing(label)]:
+            raise ValueError(
+                f"Input y contains missing values, such as {y[missing[0]]!r} in row {missing[0]}; "
+                "leave these rows out, or give them weight 0"
+            )
+    if y.dtype.kind == "U" and is_regressor(estimator):
+        with suppress(ValueError):  # the error comes where y is read
+            return y.astype(np.float64)
+    return y
+
+
+def _is_missing(value):
+    return value is None or str(value == value) != "True"  # NaN, NaT and pandas.NA
 
 
 def _is_whole(value):
