@@ -402,11 +402,27 @@ def test_leaves_of_deep_trees_and_rounds_follow_the_number_of_rows():
     assert (trees["num_leaves"], trees["n_estimators"]) == (16, 2_000)
 
 
-def test_a_tree_of_a_wide_table_sees_some_columns():
-    for n_columns, share in ((1_000, 1.0), (4_000, 0.25)):
+def test_leaves_of_classes_have_fewer_rows_where_there_are_more():
+    rows = [300, 1_000, 1_750, 10_000]
+    leaves = [MODELS["trees"].make(task_of(n, n_classes=2)).min_child_samples for n in rows]
+    assert leaves == [20, 14, 8, 5]
+
+
+def test_trees_learn_an_exclusive_or_of_a_flag_and_many_levels():
+    rng = np.random.default_rng(0)
+    level, flag, side = rng.integers(0, 80, 4_000), rng.integers(0, 2, 4_000), rng.integers(0, 2, 80)
+    y = flag ^ side[level] ^ (rng.random(4_000) < 0.05)
+    table = pd.DataFrame({"level": level.astype(str) + np.array("x"), "flag": flag})
+    model = TabularClassifier(models=["trees"], random_state=0).fit(table[:2_000], y[:2_000])
+    assert model.score(table[2_000:], y[2_000:]) > 0.92  # 0.95 is possible
+
+
+def test_trees_of_wide_tables_see_some_columns_in_few_bins():
+    for n_columns, share, bins in ((400, None, None), (500, None, 63), (2_000, 0.25, 63)):
         for name in ("trees", "deep"):
-            trees = MODELS[name].make(task_of(n_columns=n_columns))
-            assert trees.get_params()["colsample_bytree"] == share
+            trees = MODELS[name].make(task_of(n_rows=450, n_columns=n_columns))
+            assert trees.get_params()["colsample_bytree"] == (share or 1.0)
+            assert trees.get_params().get("max_bin") == bins
 
 
 def test_linear_models_are_right_whatever_outliers_there_are():

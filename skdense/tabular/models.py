@@ -172,10 +172,14 @@ def _network(task: Task, narrow_from: float = inf) -> BaseLowLevelMLP:
 _ROUNDS_OF_CLASSES, _ROUNDS_OF_NUMBERS, _ROUNDS_OF_FEW_ROWS = 300, 1000, 100
 _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
 """The most rounds of trees grow by one for so many rows, up to a number."""
+_LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
+"""The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
+rows there are, the more rare combinations of levels can be learned."""
 _ROWS_PER_LEAF, _MOST_LEAVES = 100, 127
 """Deep trees have a leaf for so many rows, up to a number of leaves."""
-_COLUMNS_OF_A_TREE = 1000
-"""Each tree sees about so many columns of a table that has more."""
+_COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 63
+"""A tree sees about so many columns of a table that has more. With more columns than rows, each column
+has at most so many bins."""
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
 """Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
 _OBJECTIVES = {
@@ -201,10 +205,15 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     if are_deep:
         leaves = max(2, min(task.n_trained_on // _ROWS_PER_LEAF, _MOST_LEAVES))
         settings |= {"num_leaves": leaves, "colsample_bynode": 0.5}
-    elif not task.n_classes:
+    elif task.n_classes:
+        size = _LEAF_SIZE_TIMES_ROWS // task.n_trained_on
+        settings["min_child_samples"] = int(np.clip(size, *_LEAF_SIZES))
+    else:
         settings |= SMALL_TREES
     if task.n_columns > _COLUMNS_OF_A_TREE:
         settings["colsample_bytree"] = _COLUMNS_OF_A_TREE / task.n_columns
+    if task.n_columns > task.n_trained_on:
+        settings["max_bin"] = _BINS_OF_WIDE
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
     params = task.loss_params
