@@ -300,7 +300,8 @@ def _sparse(task: Task) -> BaseEstimator:
     if not task.n_classes:
         if task.n_trained_on < _INNER_FOLDS:
             return Lasso(alpha=0.1)
-        return LassoCV(alphas=50, cv=_INNER_FOLDS, tol=0.001, max_iter=5000)
+        # A Gram matrix in float32 does not pass LassoCV's own check of it.
+        return LassoCV(alphas=50, cv=_INNER_FOLDS, precompute=False, tol=0.001, max_iter=5000)
     its = {"solver": "liblinear" if task.n_classes == 2 else "saga", "tol": 0.01, "max_iter": 1000}
     if task.n_of_rarest < _INNER_FOLDS:
         return LogisticRegression(C=0.3, l1_ratio=1, **its)
