@@ -46,7 +46,8 @@ def main(arguments=None):
     against = options.against and str(options.against.resolve())
     given = {"rounds": options.rounds, "against": against, "size": options.size}
     for name in chosen:
-        run(name, options.output / name, options.only, given)
+        large = "_large" if name == "accuracy" and options.size == "large" else ""
+        run(name, options.output / (name + large), options.only, given)
 
 
 def build_parser():

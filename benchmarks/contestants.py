@@ -27,6 +27,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from benchmarks.report import markdown_table
 from benchmarks.tables import columns_by_kind
 
 NUMBERS = make_column_selector(dtype_include="number")
@@ -45,18 +46,35 @@ PACKAGES = {
     "XGBoost": "xgboost",
     "8 x CatBoost": "catboost",
 }
-LEGEND = """\
-*skdense*, *MLP* and *linear model* stand for TabularClassifier, MLPClassifier and
-LogisticRegression, or for TabularRegressor, MLPRegressor and Ridge; *tabular_pipeline* is that of
-skrub, with its HistGradientBoosting. All have their defaults, but LogisticRegression
-`max_iter=1000`. skdense and tabular_pipeline get the tables as they are. For all others a date is
-its year, month, day, weekday, second of the day and seconds since 1970. Strings are categories:
-named as such to CatBoost, which gets one for missing values; of category dtype for LightGBM,
-XGBoost (`enable_categorical=True`) and HistGradientBoosting, which takes 255 at most, so rare ones
-are one category; one-hot for MLP, LogisticRegression and Ridge, whose numbers are imputed and
-scaled. MLPRegressor gets a scaled target. *stopped LightGBM*: 31 leaves as by default, and early
-stopping by a fifth of the training rows, with a patience of 50 rounds. Ours is an ensemble, so one
-rival is: *8 x CatBoost*, the mean of eight that are each stopped by a fold of their own."""
+SETTINGS = [
+    {"contestant": name, "estimators": estimators, "settings": settings, "columns": columns}
+    for name, estimators, settings, columns in (
+        ("skdense", "TabularClassifier, TabularRegressor", "default", "as they are"),
+        ("CatBoost", "CatBoostClassifier, CatBoostRegressor", "default",
+         "`cat_features`, and `text_features` of texts; a string for missing ones"),
+        ("8 x CatBoost", "the mean of 8 CatBoosts",
+         "each stopped by a fold of its own, with a patience of 50 rounds", "as for CatBoost"),
+        ("LightGBM", "LGBMClassifier, LGBMRegressor", "default", "category dtype"),
+        ("stopped LightGBM", "the same",
+         "31 leaves as by default, stopped by a fifth of the rows, with a patience of 50 rounds",
+         "category dtype"),
+        ("XGBoost", "XGBClassifier, XGBRegressor", "`enable_categorical=True`", "category dtype"),
+        ("HistGradientBoosting", "HistGradientBoostingClassifier, -Regressor", "default",
+         "category dtype; the rarest are one category beyond 255"),
+        ("tabular_pipeline", "skrub's, with its HistGradientBoosting", "default", "as they are"),
+        ("linear model", "LogisticRegression, Ridge", "`max_iter=1000`; default",
+         "one-hot; numbers imputed and scaled"),
+        ("MLP", "MLPClassifier, MLPRegressor", "default; the target of a regression is scaled",
+         "one-hot; numbers imputed and scaled"),
+    )
+]  # fmt: skip
+LEGEND = f"""\
+{markdown_table(SETTINGS)}
+
+For all but skdense and tabular_pipeline a date is its year, month, day, weekday, second of the day and
+seconds since 1970; *texts* are strings of more than two words of which more than half are unlike all
+others, and other strings are categories. All run on one thread. Ours is an ensemble, so one rival is
+the mean of eight."""
 MOST_CATEGORIES = 254  # of HistGradientBoosting, beside the rare ones
 PATIENCE = 50  # rounds that boosting goes on without a better loss of its fold
 MOST_ROUNDS = 10_000  # of a LightGBM that a fold stops
@@ -79,7 +97,10 @@ def make(name, task, X, seed):
             columns = columns_by_kind(X)
             settings = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
             model = getattr(package, f"CatBoost{kind}")(
-                random_seed=seed, cat_features=columns["categories"] + columns["texts"], **settings
+                random_seed=seed,
+                cat_features=columns["categories"],
+                text_features=columns["texts"],
+                **settings,
             )
             if name == "8 x CatBoost":
                 model = {"Classifier": _Classifiers, "Regressor": _Regressors}[kind](model, seed)

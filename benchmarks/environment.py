@@ -1,4 +1,4 @@
-"""What a figure depends on besides the code: versions, processor, threads, the load of the machine."""
+"""What a figure depends on: the code of skdense, versions, processor, threads, environment."""
 
 import ast
 import hashlib

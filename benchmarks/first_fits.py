@@ -1,4 +1,9 @@
-"""The first minute: whole processes, as a script runs for the first time, again, and goes on."""
+"""Seconds of whole processes: a script's first run on a machine, and its next runs.
+
+Three scripts, a fit, a search and a table, run with an empty folder of compiled programs, again
+with the programs of that run, and once more in the second process; MLPClassifier's runs beside
+them. Medians of three rounds.
+"""
 
 import warnings
 

@@ -1,4 +1,9 @@
-"""How often intervals and sets of classes of the default for tables hold, on real and other rows."""
+"""Coverage and width of prediction intervals and of sets of classes.
+
+Real tables: those to confirm on, a random quarter held out, with conformalized quantile regression
+of MAPIE beside ours. Generated tables: noise whose size depends on a column or does not, with new
+rows from the same law.
+"""
 
 import time
 import warnings

@@ -1,4 +1,4 @@
-"""The two networks that are compared, data for them, and a script that fits one of them."""
+"""The two networks that the suites compare, data for them, and a script that fits one of them."""
 
 import time
 import warnings

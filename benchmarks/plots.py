@@ -1,4 +1,4 @@
-"""The suites' pictures: ratio by job, seconds of whole processes, losses of rivals on tables."""
+"""The pictures of the comparison and of the suites."""
 
 import matplotlib
 

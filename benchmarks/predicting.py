@@ -1,4 +1,4 @@
-"""A process that only predicts, and so imports nothing else of the benchmarks."""
+"""What a process of `serving.py` runs: it only predicts, and imports nothing else from here."""
 
 import pickle
 import time

@@ -1,7 +1,8 @@
-"""Processes of their own for measurements, and what is kept of them.
+"""Fresh processes for measurements, and results that outlive a run which was stopped.
 
-`fresh` calls a function of the suite there, by `python -m benchmarks.process MODULE NAME ARGUMENTS`.
-`resumed` keeps what is measured, for a run that is stopped.
+`fresh` calls a function of a suite in a new Python process, by `python -m benchmarks.process MODULE
+NAME ARGUMENTS`; what it prints on stderr is shown only if it fails. `resumed` measures the jobs of
+a suite and keeps each result in a file at once.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Pruned searches against searches of all candidates: what they find, and seconds of whole processes.
+"""Pruned searches against searches of all candidates: the winners, and seconds of whole processes.
 
-All searches draw the same candidates. To compare what they find, a third of each data set is new to
-them: there the winners are compared, each fitted to all other rows.
+Both draw the same candidates. A third of each data set is held out; there the winners are compared,
+each refitted to the other two thirds.
 """
 
 import warnings

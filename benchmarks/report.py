@@ -1,4 +1,4 @@
-"""Figures as text: numbers and Markdown tables."""
+"""Numbers and tables as text: Markdown for reports, aligned columns for a terminal."""
 
 import math
 import re

@@ -1,7 +1,8 @@
-"""Many fits at once: scikit-learn's tools over ours and over MLPClassifier, first and later runs.
+"""Searches, bagging and cross-validation of scikit-learn, over our network and over MLPClassifier.
 
-Each run has fresh processes, timed from their start to the result, and then does the same again. Ours
-runs in two threads of joblib and in two of its worker processes, MLPClassifier in two processes.
+Each runs in two threads of joblib and in two worker processes (ours), and in two worker processes
+(MLPClassifier): as a whole fresh process with an empty and with a full folder of compiled programs, and
+once more in that process. The report says where scores differ.
 """
 
 import warnings

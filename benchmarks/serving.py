@@ -1,7 +1,7 @@
-"""One row, a thousand rows, start and memory of processes that predict, and the fits before them.
+"""Seconds of predictions for one row and for 1,000, start and memory of a process, and the fit before.
 
-Ours by joblib and by ONNX, an older version, and what else one would serve. Each fit and each start has
-a process of its own. It needs Linux for the memory.
+Ours by joblib and by ONNX Runtime, an older version (`--against`), CatBoost, LightGBM and skrub's
+`tabular_pipeline`, on one thread. Each fit and each start has a fresh process. Memory needs Linux.
 """
 
 import pickle

@@ -1,8 +1,9 @@
-"""How many times faster than MLPClassifier: the jobs, and the ratios measured.
+"""MLPClassifier's seconds over ours, for fits, `partial_fit` and predictions in one process.
 
-Both sides do the same epochs from the same draws, with stopping off (tol=0, n_iter_no_change=inf), and
-so end with the same loss; the report shows how far they differ. Besides the jobs below there are the
-random settings of `random_settings.py`.
+Both do the same epochs from the same draws, with stopping off (tol=0, n_iter_no_change=inf), and so
+end with the same loss; the report shows how far they differ. They run in turn, with BLAS on one
+thread and on all cores; the smaller ratio counts. `JOBS` are single cases, `SETTINGS` those of
+`random_settings.py`.
 """
 
 import time

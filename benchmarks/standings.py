@@ -1,4 +1,4 @@
-"""The report of contestants on tables: how much larger a rival's loss is than ours, and all figures."""
+"""The report of `accuracy.py`: rivals' losses over ours by task, half and kind of table."""
 
 import numpy as np
 import pandas as pd
