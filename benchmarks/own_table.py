@@ -96,11 +96,19 @@ def jobs(path, target, task):
 
 
 def measure(**job):
-    return fresh(fit, **job)
+    """The figures of a model, or the error with which a rival fails."""
+    try:
+        return fresh(fit, **job)
+    except RuntimeError as error:
+        if job["model"] == MODELS[0]:
+            raise
+        return {"model": job["model"], "error": str(error).strip().splitlines()[-1]}
 
 
 def to_text(rows):
     """The table for a terminal, and below it what its columns are."""
+    failed = [f"{row['model']} failed: {row['error']}" for row in rows if "error" in row]
+    rows = [row for row in rows if "error" not in row]
     score, loss = SCORES[rows[0]["task"]]
     table = [
         {
@@ -114,12 +122,12 @@ def to_text(rows):
         for row in rows
     ]
     note = " The RMSE is divided by the standard deviation of the target." if loss == "RMSE" else ""
-    return f"{plain_table(table)}\n\n{wrapped(LEGEND + note)}"
+    return "\n\n".join([plain_table(table), *map(wrapped, failed), wrapped(LEGEND + note)])
 
 
 def sentence(rows):
     """What the table shows, in one sentence."""
-    ours, *rivals = rows
+    ours, *rivals = [row for row in rows if "error" not in row]
     kind = "TabularClassifier" if ours["task"] == "classification" else "TabularRegressor"
     loss = SCORES[ours["task"]][1]
     if not rivals:

@@ -1,6 +1,8 @@
 """`python -m benchmarks`: its options, its table and its sentence, and one measurement."""
 
 import sys
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -170,3 +172,39 @@ def test_the_report_on_speed_sums_up_the_random_settings():
     ]
     line = next(line for line in speed.to_markdown(rows).splitlines() if line.startswith("| all |"))
     assert line == "| all | 10 | 2.0 | 1.8 | 1 of 10 | 2.0 | 1.0 |"
+
+
+def test_a_rival_that_fails_on_a_file_does_not_stop_the_others():
+    from benchmarks import own_table
+
+    figures = {"task": "regression", "first": 9.0, "later": 3.0, "predict": 0.1, "score": 0.5}
+    rows = [
+        figures | {"model": "skdense", "loss": 0.9},
+        {"model": "CatBoost", "error": "CatBoostError: " + 30 * "a bad column "},
+        figures | {"model": "LightGBM", "loss": 1.0, "later": 1.5},
+    ]
+    shown = own_table.to_text(rows)
+    assert "CatBoost failed: CatBoostError: a bad column" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    text = own_table.sentence(rows)
+    assert "RMSE is 10.0% lower than that of LightGBM" in text
+    assert "takes 2.0 times its processor time" in text
+    assert "no other model is installed" in own_table.sentence(rows[:1])
+
+
+@pytest.mark.parametrize("name", ["comparison", "widths", "speed", "search", "accuracy", "intervals"])
+def test_a_suite_measures_the_jobs_that_it_lists(command, name):
+    for package in ("pandas", "matplotlib", "lightgbm"):
+        pytest.importorskip(package)
+    suite = import_module(f"benchmarks.{name}")
+    jobs = suite.jobs()
+    assert jobs
+    for job in jobs:
+        signature(suite.measure).bind(**job)
+
+
+def test_all_suites_of_the_command_exist(command):
+    for name in command.SUITES:
+        source = (ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
+        assert all(f"\n{part}" in source for part in ("def jobs(", "def measure(")), name
+        assert "to_markdown" in source
