@@ -133,13 +133,13 @@ def fit_together(
     errors = []
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
-        known: dict = {}
+        checked: dict = {}
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
             if estimator.solver == LBFGS or estimator.verbose or compat.has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
-                jobs[i] = check_and_prepare(estimator, one_input, known)
+                jobs[i] = check_and_prepare(estimator, one_input, checked)
         buckets = buckets_for(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         if jobs and train(buckets, n_jobs, owners=owners, after=after, stop=stop):

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
-from functools import partial
 from inspect import signature
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -14,7 +13,7 @@ from sklearn import config_context, get_config
 from sklearn.utils import check_random_state
 
 from skdense import compat
-from skdense.core.formulas.layers import hidden_and_output, initial_parameters
+from skdense.core.formulas.layers import Layer, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
@@ -53,12 +52,109 @@ class Job:
     incremental: bool
 
 
-def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple:
-    """What a user gave, checked and encoded: for training, and for validation if it is the user's own.
+class CheckedInput(NamedTuple):
+    """The user's input after all checks.
 
-    Return the encoder of y, then for both the samples and their labels or numbers, or None, and the
-    attributes that say what the estimator is to know of X.
+    Attributes
+    ----------
+    encoder : Encoder
+        What y is.
+    training : Data
+        All samples, encoded, with their weights.
+    y : ndarray
+        The labels or numbers of these samples.
+    validation : Data or None
+        The validation samples that the user passed, and `y_val` their labels or numbers.
+    attributes : dict
+        The number and the names of the features, which the estimator gets.
     """
+
+    encoder: Encoder
+    training: Data
+    y: Any
+    validation: Data | None
+    y_val: Any
+    attributes: dict[str, Any]
+
+
+class Draws(NamedTuple):
+    """What is random before the first epoch, and what is set aside for validation."""
+
+    parameters: Parameters
+    training: Data
+    validation: Data | None
+    dropout_seed: int
+
+
+def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -> Job:
+    """Check the user's input, draw what is random, and describe the networks to train.
+
+    `cache` keeps checked inputs for further estimators that take the same arrays in the same way.
+    """
+    check_not_forked()
+    widths, dropout = check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    checked = _check_input(estimator, inputs, continues, cache)
+    vars(estimator).update(checked.attributes)
+    encoder = checked.encoder
+    layers = hidden_and_output(widths, estimator.activation, checked.training.targets.shape[1])
+    settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
+
+    random_state = check_random_state(estimator.random_state)
+    draws = _draw(estimator, inputs, checked, continues, layers, bool(dropout), random_state)
+    _check_some_weight(draws.training, draws.validation)
+
+    batch_size, batch_capacity = _batch_size(estimator, draws.training.n_samples, inputs.incremental)
+    hyper = _hyper(estimator, inputs, encoder, draws, batch_size)
+    network = Network(
+        layers=layers,
+        parameters=draws.parameters,
+        hyper=hyper,
+        progress=progress,
+        data=draws.training,
+        random_state=random_state,
+        validation=draws.validation,
+        scorer=_scorer_of(estimator, checked, draws.validation),
+        owns_stream=isinstance(estimator.random_state, Integral),
+        shuffle=estimator.shuffle,
+        settings=settings,
+        slots=slots,
+        dropout=dropout,
+        dropout_seed=draws.dropout_seed,
+        batch_capacity=batch_capacity,
+    )
+    networks = [network]
+    if estimator.n_init > 1 and not continues:
+        networks += _further_draws(estimator, network)
+    spec = _spec(estimator, encoder, network)
+    return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
+
+
+check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
+"""For estimators whose `fit`, which checks their parameters, is not called."""
+
+
+# --- the input ---------------------------------------------------------------------------------------
+
+
+def _check_input(
+    estimator: Estimator, inputs: FitInput, continues: bool, cache: dict | None
+) -> CheckedInput:
+    """The checked input, of which only the rows of the split are for training."""
+    if cache is None or continues:
+        checked = _checked(estimator, inputs, continues)
+    else:
+        key = _key_of_data(estimator, inputs)
+        if key not in cache:
+            # With the inputs, so that no other array gets the id of one of them.
+            cache[key] = _checked(estimator, inputs, continues), inputs
+        checked, _ = cache[key]
+    if inputs.split is None:
+        return checked
+    return checked._replace(training=replace(checked.training, rows=inputs.split[0]))
+
+
+def _checked(estimator: Estimator, inputs: FitInput, continues: bool) -> CheckedInput:
     X, y, X_val, y_val = check_samples(estimator, inputs, continues)
     encoder = learn_encoder(estimator, y, inputs, continues)
     if y_val is not None:
@@ -67,131 +163,77 @@ def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> tupl
     validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
     names = "n_features_in_", "feature_names_in_"
     attributes = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    return encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes
-
-
-def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -> Job:
-    """Check what the user gave, learn what y is, draw what is random, and describe the networks.
-
-    `known` keeps what is checked, for estimators that take the same arrays in the same way.
-    """
-    check_not_forked()
-    widths, rates = check_parameters(estimator, inputs)
-    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
-    if known is None or continues:
-        checked = _check_data(estimator, inputs, continues)
-    else:
-        key = _key_of_data(estimator, inputs)
-        if key not in known:
-            known[key] = _check_data(estimator, inputs, continues)
-        checked = known[key]
-    encoder, data, y, validation, y_val, attributes = checked
-    vars(estimator).update(attributes)
-    if inputs.split is not None:
-        data = replace(data, rows=inputs.split[0])
-
-    # What follows from it without a draw.
-    n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
-    layers = hidden_and_output(widths, estimator.activation, n_outputs)
-    settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
-
-    # The draws, in MLPClassifier's order: parameters, validation rows, and a seed that it has not.
-    random_state = check_random_state(estimator.random_state)
-    draw = partial(
-        initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=data.X.dtype
-    )
-    if continues:
-        parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
-    else:
-        parameters = draw(random_state)
-    if estimator.solver == LBFGS:  # it never validates, and its program cannot select rows
-        data = data.without_other_rows()
-    elif estimator.early_stopping and validation is None:
-        data, validation = _set_aside(estimator, inputs, encoder, data, random_state)
-    for name, part in {"train on": data, "validate on": validation}.items():
-        if part is not None and part.weights is not None and not part.of_rows(part.weights).any():
-            raise ValueError(
-                f"the samples to {name} have no weight: all their sample weights, times class weights, "
-                "are zero; change these weights, or the split, for instance by validation_fraction"
-            )
-    seed = random_state.randint(2**31) if rates else 0
-
-    # The networks, one for each initial draw.
-    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
-    loss, dtype = encoder.loss, data.X.dtype
-    hyper = Hyper(
-        alpha=estimator.alpha,
-        tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
-        max_epochs=1 if inputs.incremental else estimator.max_iter,
-        early_stopping=estimator.early_stopping,
-        n_samples=data.n_samples,
-        batch_size=batch_size,
-        n_validation=validation.n_samples if validation else 0,
-        loss_number=getattr(estimator, loss.number_name) if loss.number_name else 0.0,
-        label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
-        schedule_epochs=estimator.max_iter,
-    )
-    within_epochs = SCHEDULES[settings["schedule"]].within_epochs
-    spec = Spec(
-        encoder.target_type,
-        encoder.loss_name,
-        settings["solver"],
-        "float64" if settings["solver"] == LBFGS else dtype.name,
-        smooths=hyper.label_smoothing > 0,
-        # A larger norm is no limit.
-        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
-        lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
-        scores_loss=validation is not None and estimator.scoring == "loss",
-        drops=bool(rates),
-    )
-    network = Network(
-        layers=layers,
-        parameters=parameters,
-        hyper=hyper,
-        progress=progress,
-        data=data,
-        random_state=random_state,
-        validation=validation,
-        scorer=_scorer_of(estimator, encoder, validation, y if y_val is None else y_val),
-        owns_stream=isinstance(estimator.random_state, Integral),
-        shuffle=estimator.shuffle,
-        settings=settings,
-        slots=slots,
-        dropout=rates,
-        dropout_seed=seed,
-        batch_capacity=batch_capacity,
-    )
-    networks = [network]
-    if estimator.n_init > 1 and not continues:
-        # The others' parameters and seeds come from one copy of the random state, or of a state that
-        # others draw from, too, from a seed in it. Each shuffles with a copy of its own, as the first
-        # network does with the state itself: all have the same orders.
-        copied = deepcopy(random_state)
-        if not network.owns_stream:
-            copied = RandomState(copied.randint(2**31))
-        for _ in range(estimator.n_init - 1):
-            drawn = {"parameters": draw(copied), "dropout_seed": copied.randint(2**31) if rates else 0}
-            shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
-            networks.append(replace(network, **drawn, **shuffling))
-    return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
-
-
-check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
-"""For estimators whose `fit`, which checks their parameters, is not called."""
+    return CheckedInput(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
 
 
 def _key_of_data(estimator: Estimator, inputs: FitInput) -> tuple:
-    """What is the same for estimators that make the same of the same arrays."""
+    """A key that is equal for estimators that check and encode the same arrays in the same way."""
     class_weight = getattr(estimator, "class_weight", None)
     # Balanced weights are those of the rows to train on.
     split = None if class_weight is None else id(inputs.split)
-    how = type(estimator), estimator.loss, str(estimator.dtype), repr(class_weight), split
-    return *how, *map(id, inputs[: FitInput._fields.index("classes")])
+    settings = type(estimator), estimator.loss, str(estimator.dtype), repr(class_weight), split
+    return *settings, *map(id, inputs[: FitInput._fields.index("classes")])
 
 
-def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
-    """The parameters of the last fit, whose layers must have these sizes, from inputs to outputs."""
+# --- the draws ---------------------------------------------------------------------------------------
+
+
+def _draw(
+    estimator: Estimator,
+    inputs: FitInput,
+    checked: CheckedInput,
+    continues: bool,
+    layers: tuple[Layer, ...],
+    has_dropout: bool,
+    random_state: RandomState,
+) -> Draws:
+    """Draw parameters, validation rows and a seed for dropout.
+
+    MLPClassifier makes the first two draws in this order.
+    """
+    training, validation = checked.training, checked.validation
+    if continues:
+        parameters = _earlier_parameters(estimator, training.X.shape[1], layers)
+    else:
+        parameters = _initial_parameters(estimator, layers, training, random_state)
+    if estimator.solver == LBFGS:  # it never validates, and its program cannot select rows
+        training = training.without_other_rows()
+    elif estimator.early_stopping and validation is None:
+        training, validation = _set_aside(estimator, inputs, checked, random_state)
+    seed = random_state.randint(2**31) if has_dropout else 0
+    return Draws(parameters, training, validation, seed)
+
+
+def _initial_parameters(
+    estimator: Estimator, layers: tuple[Layer, ...], data: Data, random_state: RandomState
+) -> Parameters:
+    n_features, dtype = data.X.shape[1], data.X.dtype
+    init, activation = estimator.init, estimator.activation
+    return initial_parameters(layers, n_features, init, activation, random_state, dtype)
+
+
+def _further_draws(estimator: Estimator, network: Network) -> list[Network]:
+    """The networks of the further initial draws, which differ in parameters and seeds.
+
+    These come from one copy of the random state, or, if others draw from the state too, from a new
+    state with a seed drawn from the copy. Each network shuffles with its own copy of the first
+    network's state, so all have the same orders.
+    """
+    copied = deepcopy(network.random_state)
+    if not network.owns_stream:
+        copied = RandomState(copied.randint(2**31))
+    networks = []
+    for _ in range(estimator.n_init - 1):
+        parameters = _initial_parameters(estimator, network.layers, network.data, copied)
+        seed = copied.randint(2**31) if network.dropout else 0
+        shuffling = {"random_state": deepcopy(network.random_state), "owns_stream": True}
+        networks.append(replace(network, parameters=parameters, dropout_seed=seed, **shuffling))
+    return networks
+
+
+def _earlier_parameters(estimator: Estimator, n_features: int, layers: tuple[Layer, ...]) -> Parameters:
+    """The parameters of the last fit, whose layers must have the same sizes."""
+    sizes = n_features, *(layer.width for layer in layers)
     earlier_sizes = len(estimator.coefs_[0]), *map(len, estimator.intercepts_)
     if earlier_sizes != sizes:
         raise ValueError(
@@ -202,12 +244,13 @@ def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Paramet
 
 
 def _set_aside(
-    estimator: Estimator, inputs: FitInput, encoder: Encoder, data: Data, random_state: RandomState
+    estimator: Estimator, inputs: FitInput, checked: CheckedInput, random_state: RandomState
 ) -> tuple[Data, Data]:
-    """The samples to train on, and those by which early stopping validates the network.
+    """The samples to train on, and the validation samples of early stopping.
 
-    The latter are the fold of an ensemble, if it has a weight, or drawn here.
+    The latter are the fold of an ensemble, if it has a weight, or are drawn.
     """
+    data, encoder = checked.training, checked.encoder
     fold = () if inputs.split is None else inputs.split[1]
     if len(fold) and (data.weights is None or data.weights[fold].any()):
         return data, replace(data, rows=fold)
@@ -233,14 +276,62 @@ def _set_aside(
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 
-def _scorer_of(
-    estimator: Estimator, encoder: Encoder, validation: Data | None, y: Any
-) -> Callable[[Parameters], float] | None:
-    """What gives the validation score of parameters, if `scoring` is a scorer.
+def _check_some_weight(training: Data, validation: Data | None) -> None:
+    """Raise if all samples to train on, or to validate on, have the weight zero."""
+    for name, data in {"train on": training, "validate on": validation}.items():
+        if data is not None and data.weights is not None and not data.of_rows(data.weights).any():
+            raise ValueError(
+                f"the samples to {name} have no weight: all their sample weights, times class weights, "
+                "are zero; change these weights, or the split, for instance by validation_fraction"
+            )
 
-    y has the rows that the arrays of the validation samples have.
-    """
-    scoring = estimator.scoring
+
+# --- the network -------------------------------------------------------------------------------------
+
+
+def _hyper(
+    estimator: Estimator, inputs: FitInput, encoder: Encoder, draws: Draws, batch_size: int
+) -> Hyper:
+    """The hyper-parameters that a program takes as numbers."""
+    loss = encoder.loss
+    return Hyper(
+        alpha=estimator.alpha,
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        max_epochs=1 if inputs.incremental else estimator.max_iter,
+        early_stopping=estimator.early_stopping,
+        n_samples=draws.training.n_samples,
+        batch_size=batch_size,
+        n_validation=draws.validation.n_samples if draws.validation else 0,
+        loss_number=getattr(estimator, loss.number_name) if loss.number_name else 0.0,
+        label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
+        schedule_epochs=estimator.max_iter,
+    )
+
+
+def _spec(estimator: Estimator, encoder: Encoder, network: Network) -> Spec:
+    """What chooses the program besides sizes."""
+    settings, dtype = network.settings, network.data.X.dtype
+    within_epochs = SCHEDULES[settings["schedule"]].within_epochs
+    return Spec(
+        encoder.target_type,
+        encoder.loss_name,
+        settings["solver"],
+        "float64" if settings["solver"] == LBFGS else dtype.name,
+        smooths=network.hyper.label_smoothing > 0,
+        # A larger norm is no limit.
+        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
+        lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
+        scores_loss=network.validation is not None and estimator.scoring == "loss",
+        drops=bool(network.dropout),
+    )
+
+
+def _scorer_of(
+    estimator: Estimator, checked: CheckedInput, validation: Data | None
+) -> Callable[[Parameters], float] | None:
+    """A function that scores parameters on the validation samples, if `scoring` is a scorer."""
+    scoring, encoder = estimator.scoring, checked.encoder
     if validation is None or scoring in encoder.scores:
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
@@ -249,7 +340,8 @@ def _scorer_of(
         scorer = get_scorer(scoring)
     except ValueError as error:
         raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
-    y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
+    all_y = checked.y if checked.y_val is None else checked.y_val
+    y, weights, validation = validation.of_rows(all_y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:
@@ -264,20 +356,20 @@ def _scorer_of(
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
         with config_context(**config):
-            found = scorer(model, validation.X, y, **weights)
+            result = scorer(model, validation.X, y, **weights)
         try:
-            return float(found)
+            return float(result)
         except (TypeError, ValueError):
-            raise ValueError(f"scoring must give a number, got {found!r}") from None
+            raise ValueError(f"scoring must give a number, got {result!r}") from None
 
     return score
 
 
 def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
-    """The batch size, and one to make room for, so that fits to a few more rows share a program."""
+    """The batch size, and a capacity, with which fits to a few more rows share a program."""
     if estimator.batch_size == "auto":
-        room = SMALL_BATCH if incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
-        return min(_AUTO_BATCH, n_samples), room
+        capacity = SMALL_BATCH if incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
+        return min(_AUTO_BATCH, n_samples), capacity
     if estimator.batch_size > n_samples and estimator.solver != LBFGS:
         compat.warn_at_caller(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
