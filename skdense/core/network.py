@@ -26,7 +26,7 @@ def are_finite(parameters: Parameters) -> bool:
 
 
 class Spec(NamedTuple):
-    """What chooses a network's program besides its layers; with a shape, the program's key.
+    """The choices that a program is compiled for; together with a shape, the key of the program.
 
     `target_type` is the type of the targets, and `loss` the name of a loss for it. `solver` is that of
     the estimator, or in `partial_fit` the one that training began with. The flags say whether labels
@@ -46,11 +46,11 @@ class Spec(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """What a number that the user sets for an optimizer or a schedule may be.
+    """The values that a setting of an optimizer or a schedule may have.
 
-    It lies between `low` and `high`, where None sets no bound, and `closed` says which of them it may
-    reach, in the words of scikit-learn's `Interval`. With `is_flag` it is True or False. With `or_none`
-    the user may also set None or infinity, and the number is infinite then.
+    They lie between `low` and `high`, where None is no bound; `closed` says which bounds are included,
+    as for scikit-learn's `Interval`. With `is_flag` the values are True and False. With `or_none` the
+    user may also set None or infinity, which both mean infinity.
     """
 
     low: float = 0
@@ -61,15 +61,15 @@ class Allowed(NamedTuple):
 
 
 Settings = dict[str, Any]
-"""What the user set when an optimizer was made, by name, with the names of "solver" and "schedule"."""
+"""The settings of an optimizer when it was made, by name, with the names of "solver" and "schedule"."""
 
 
 class Hyper(NamedTuple):
-    """The numbers that control a network's training besides its `Settings`, and its sizes.
+    """The numbers of a network's training besides the `Settings` of the optimizer.
 
-    `patience` is an estimator's `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for
-    `partial_fit`. `loss_number` is the number that the loss takes, such as its quantile, if it takes
-    one. `schedule_epochs` are those over which a schedule goes.
+    `patience` is the estimator's `n_iter_no_change`; `max_epochs` is its `max_iter`, or 1 for
+    `partial_fit`. `loss_number` is the number that the loss takes, such as the quantile, if it takes
+    one. `schedule_epochs` is the number of epochs of the schedule.
     """
 
     alpha: float
@@ -90,7 +90,7 @@ class Hyper(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What changes as a network trains, besides its parameters and slots.
+    """The numbers that change during training, besides parameters and slots.
 
     `best_value` is the lowest loss, or with early stopping the highest validation score. `epochs`
     counts this training alone, or the iterations of lbfgs; `step`, the optimizer's steps, goes on in
@@ -144,13 +144,13 @@ class Data:
         """The numbers of the network's rows, also if they are all."""
         return np.arange(len(self.targets)) if self.rows is None else self.rows
 
-    def of_rows(self, array: Any) -> Any:
-        """The network's rows of an array: a copy, or the array itself if they are all; None of None."""
+    def select(self, array: Any) -> Any:
+        """The network's rows of an array: a copy, or the array itself if all; None for None."""
         return array if array is None or self.rows is None else array[self.rows]
 
     def without_other_rows(self) -> "Data":
         """The same samples without the other rows of the arrays."""
-        return Data(*map(self.of_rows, (self.X, self.targets, self.weights)))
+        return Data(*map(self.select, (self.X, self.targets, self.weights)))
 
 
 _NO_CURVES = Curves(*np.empty((len(Curves._fields), 0)))
@@ -158,16 +158,14 @@ _NO_CURVES = Curves(*np.empty((len(Curves._fields), 0)))
 
 @dataclass(eq=False)
 class Network:
-    """All that the core knows of one network, before, between and after its training.
-
-    It is equal to nothing but itself.
+    """One network, before, during and after training. Networks are compared by identity.
 
     Attributes
     ----------
     layers : tuple of Layer
     parameters : list of tuple of ndarray
     slots : list of lists as `parameters`
-        What the optimizer keeps from step to step, each as the parameters; empty for a new optimizer.
+        The arrays that the optimizer keeps from step to step; empty for a new optimizer.
     hyper : Hyper
     settings : dict
         The `Settings` of its optimizer. lbfgs takes none of them.
@@ -177,13 +175,13 @@ class Network:
     validation : Data or None
         The samples it is validated on after each epoch; they may be other rows of the same arrays.
     scorer : callable or None
-        Gives the validation score of parameters, in the place of the metric that a program computes.
+        Computes the validation score of parameters, in place of the metric of the program.
     random_state : numpy.random.RandomState
         Draws the order of the rows in each epoch.
     owns_stream : bool
-        Whether nobody else uses `random_state`, so that its last state does not matter.
+        Whether no other code uses `random_state`, so that its last state does not matter.
     shuffle : bool
-        Whether every epoch has an order of its own.
+        Whether each epoch has a new order.
     permutation : ndarray of int or None
         The order of the samples in the last epoch, which the next one shuffles; None before the first.
     dropout : tuple of float
@@ -197,7 +195,7 @@ class Network:
     curves : Curves
         Of the epochs so far; after lbfgs the last loss alone.
     failure : str
-        What lbfgs says if it has failed to converge.
+        The message of lbfgs if it has failed to converge.
     """
 
     layers: tuple

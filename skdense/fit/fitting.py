@@ -1,8 +1,8 @@
 """Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes.
 
-The way of a fit is `prepare`, from what the user passed to a `Job` with its networks; `buckets_of`,
-which chooses their programs, and `train`, which runs these, or `minimize_loss` in the place of both;
-and `finish`, which sets the fitted attributes and warns.
+A fit has four steps. `prepare` makes a `Job` with networks of the user's input. `buckets_of` chooses
+the programs of the networks, and `train` runs them; for lbfgs `minimize_loss` does both. `finish` sets
+the fitted attributes and warns.
 
 `inputs.py` checks X, y and weights, which are multiplied by those of the classes, and an `Encoder` of
 `targets.py` makes targets of y; a `Data` holds all of it. A program gathers their rows from a store
@@ -66,7 +66,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
     """
     estimator, network = job.estimator, job.networks[0]
     if job.spec.solver == LBFGS:
-        return any(minimize_loss(job.spec, each, estimator.max_fun, stop) for each in job.networks)
+        return any(minimize_loss(job.spec, one, estimator.max_fun, stop) for one in job.networks)
     is_single = len(job.networks) == 1
     printer = EpochPrinter(estimator, network) if estimator.verbose and is_single else None
     reporter = tasks if is_single else None
@@ -91,8 +91,8 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
     if printer and network.progress.converged:
         printer.print_end()
     if estimator.verbose and not is_single:
-        for i, each in enumerate(job.networks, 1):
-            print(f"Initialization {i} of {len(job.networks)}: {outcome(each, job)}")
+        for i, trained in enumerate(job.networks, 1):
+            print(f"Initialization {i} of {len(job.networks)}: {outcome(trained, job)}")
     return interrupted
 
 
@@ -113,8 +113,8 @@ def fit_together(
 ) -> None:
     """Fit each estimator to its `FitInput`; then raise the first error of those that diverged.
 
-    An estimator that diverged is as it was. All other errors are raised at once, and leave all
-    estimators as they were: what the handler of a signal raises cannot be told from them.
+    An estimator whose training diverged does not change. All other errors, also those of signal
+    handlers, are raised at once and leave all estimators unchanged.
 
     `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
     for an estimator that trains alone. The calls may come from any thread, but never two at a time.
@@ -258,7 +258,7 @@ def outcome(network: Network, job: Job) -> str:
 
 
 def task_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """What callbacks are told of a fit."""
+    """The arguments of the methods of callbacks."""
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
 

@@ -248,8 +248,8 @@ def check_weights(
     They are `sample_weight` and `sample_weight_val`, times class weights.
     """
     weights, weights_val = (
-        None if given is None else compat.check_sample_weight(given, of, ensure_non_negative=True)
-        for given, of in ((inputs.sample_weight, y), (inputs.sample_weight_val, y_val))
+        None if weight is None else compat.check_sample_weight(weight, target, ensure_non_negative=True)
+        for weight, target in ((inputs.sample_weight, y), (inputs.sample_weight_val, y_val))
     )
     class_weight = getattr(estimator, "class_weight", None)
     if class_weight is None or classes is None:

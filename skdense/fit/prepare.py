@@ -261,7 +261,7 @@ def _set_aside(
             data.row_numbers,
             test_size=estimator.validation_fraction,
             random_state=random_state,
-            stratify=data.of_rows(data.targets) if encoder.is_stratified else None,
+            stratify=data.select(data.targets) if encoder.is_stratified else None,
         )
     except ValueError as error:
         raise ValueError(
@@ -279,7 +279,7 @@ def _set_aside(
 def _check_some_weight(training: Data, validation: Data | None) -> None:
     """Raise if all samples to train on, or to validate on, have the weight zero."""
     for name, data in {"train on": training, "validate on": validation}.items():
-        if data is not None and data.weights is not None and not data.of_rows(data.weights).any():
+        if data is not None and data.weights is not None and not data.select(data.weights).any():
             raise ValueError(
                 f"the samples to {name} have no weight: all their sample weights, times class weights, "
                 "are zero; change these weights, or the split, for instance by validation_fraction"
@@ -341,7 +341,7 @@ def _scorer_of(
     except ValueError as error:
         raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
     all_y = checked.y if checked.y_val is None else checked.y_val
-    y, weights, validation = validation.of_rows(all_y), {}, validation.without_other_rows()
+    y, weights, validation = validation.select(all_y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:

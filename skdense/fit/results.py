@@ -154,14 +154,14 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     or most are, and the loss is no better than that of the best constant output. If training
     ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
-    data, its_loss = network.data, job.encoder.loss
-    targets = data.of_rows(data.targets)
-    takes = [network.hyper.loss_number] if its_loss.number_name else []
+    data, loss_record = network.data, job.encoder.loss
+    targets = data.select(data.targets)
+    numbers = [network.hyper.loss_number] if loss_record.number_name else []
     if job.spec.smooths:
-        takes = [network.hyper.label_smoothing]
-    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *takes)
+        numbers = [network.hyper.label_smoothing]
+    baseline = loss_record.baseline_loss(targets, data.select(data.weights), *numbers)
     if job.spec.solver == LBFGS:
-        baseline *= its_loss.times(targets.shape[1])
+        baseline *= loss_record.times(targets.shape[1])
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
@@ -170,19 +170,19 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     largest = max((units.mean() for units in constant), default=0)
     nearly_constant = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
     if largest == 1 or (largest > 0.5 and loss >= baseline):
-        found = _collapsed(job, network, constant)
+        message = _collapsed(job, network, constant)
     elif ended_by_itself and loss > _NO_BETTER * baseline and nearly_constant:
-        found = _nearly_constant(job, nearly_constant[-1])
+        message = _nearly_constant(job, nearly_constant[-1])
     else:
         return None
-    X = data.of_rows(data.X)
+    X = data.select(data.X)
     low, high = X.min(axis=0), X.max(axis=0)
     samples_differ = (low.toarray() != high.toarray() if issparse(X) else low != high).any()
-    return found if samples_differ else None
+    return message if samples_differ else None
 
 
 def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
-    """What is said of a network with a layer whose units are constant, all or most of them."""
+    """The warning about a network with a layer whose units are constant, all or most of them."""
     layer = int(np.argmax([units.mean() for units in constant]))
     units = constant[layer]
     saturated = ", being saturated," if ACTIVATIONS[job.estimator.activation].saturates else ""
@@ -195,7 +195,7 @@ def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
 
 
 def _nearly_constant(job: Job, layer: int) -> str:
-    """What is said of a network whose training has ended with nearly constant units in this layer."""
+    """The warning about a network whose training ended with nearly constant units in this layer."""
     estimator = job.estimator
     cures = ["activation='relu'"] if estimator.activation == "logistic" else []
     if job.spec.solver != LBFGS:

@@ -1,7 +1,7 @@
-"""What y is: how it becomes targets of the network, and how the network's logits become predictions.
+"""Encoders: y becomes targets of the network, and the network's logits become predictions.
 
-Each type of target, as scikit-learn has them, and labels of one class have an encoder, which is asked
-for all that depends on it.
+There is an encoder for each of scikit-learn's types of targets, and one for labels of a single class.
+Everything that depends on the type of the targets is in the encoder.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from skdense.fit.inputs import Estimator, FitInput
 
 
 class Encoder:
-    """What the encoders of all types of targets have in common.
+    """Base class of the encoders.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Encoder:
     def fitted(self, parameters: Parameters) -> dict[str, Any]:
         """The fitted attributes by which a network with these parameters predicts."""
         coefs, intercepts = map(list, zip(*parameters, strict=True))
-        of_labels = {"_label_binarizer": self.binarizer, "classes_": self.classes}
+        label_attributes = {"_label_binarizer": self.binarizer, "classes_": self.classes}
         return {
-            **({} if self.classes is None else of_labels),
+            **({} if self.classes is None else label_attributes),
             "coefs_": coefs,
             "intercepts_": intercepts,
             "n_layers_": len(parameters) + 1,
@@ -137,8 +137,8 @@ class Binary(Labels):
 
     def probabilities(self, logits: NDArray) -> NDArray:
         if self.loss.output == "identity":
-            of_second = super().probabilities(logits)
-            return np.hstack([1 - of_second, of_second])
+            positive = super().probabilities(logits)
+            return np.hstack([1 - positive, positive])
         # `1 - expit(logits)` would round to 0 in float32 for logits from 17 on.
         probabilities = expit(np.hstack([-logits, logits]))
         return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)

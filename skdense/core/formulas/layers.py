@@ -74,8 +74,8 @@ class Dense(Layer):
         outputs = inputs @ kernel
         outputs += bias
         activation = ACTIVATIONS[self.activation]
-        of_these = activation.array if isinstance(outputs, np.ndarray) else activation.tensor
-        return of_these(outputs)
+        function = activation.array if isinstance(outputs, np.ndarray) else activation.tensor
+        return function(outputs)
 
 
 def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int) -> tuple[Layer, ...]:
@@ -162,7 +162,7 @@ class Initializer(NamedTuple):
     scale : callable
         `scale(fan_in, fan_out, glorot_factor)`, of a layer's numbers of inputs and outputs and the
         factor of the activation of hidden layers.
-    of_biases : bool
+    draws_biases : bool
         Whether it draws biases, too, which otherwise are 0.
     one_sign : bool
         Whether all numbers that it draws have the same sign.
@@ -170,7 +170,7 @@ class Initializer(NamedTuple):
 
     draw: Callable
     scale: Callable
-    of_biases: bool = False
+    draws_biases: bool = False
     one_sign: bool = False
 
 
@@ -186,7 +186,9 @@ INITIALIZERS = {
     # The bound is Glorot and Bengio's (2010), with the factor 6 for most activations. The activation's
     # factor, and drawing the biases from the same distribution, are MLPClassifier's.
     "glorot_uniform": Initializer(
-        _uniform, lambda fan_in, fan_out, factor: np.sqrt(factor / (fan_in + fan_out)), of_biases=True
+        _uniform,
+        lambda fan_in, fan_out, factor: np.sqrt(factor / (fan_in + fan_out)),
+        draws_biases=True,
     ),
     # He et al. (2015)
     "he_uniform": Initializer(_uniform, lambda fan_in, *_: np.sqrt(6 / fan_in)),
@@ -213,12 +215,12 @@ def initial_parameters(
     As in MLPClassifier the activation of the hidden layers, by name, decides for all layers.
     """
     factor = ACTIVATIONS[activation].glorot_factor
-    draw, scale_for, of_biases, _ = INITIALIZERS[init]
+    draw, scale_for, draws_biases, _ = INITIALIZERS[init]
     parameters, fan_in = [], n_features
     for layer in layers:
         scale = scale_for(fan_in, layer.width, factor)
         arrays = (
-            draw(random_state, scale, p.shape) if p.penalized or of_biases else np.zeros(p.shape)
+            draw(random_state, scale, p.shape) if p.penalized or draws_biases else np.zeros(p.shape)
             for p in layer.parameters(fan_in)
         )
         parameters.append(tuple(array.astype(dtype) for array in arrays))

@@ -40,7 +40,7 @@ NEGATIVE_LOSS = Metric(lambda targets, logits, shift: [], lambda sums: -sums.los
 
 
 class Loss(NamedTuple):
-    """What a network is trained for.
+    """All that is known of a loss.
 
     Attributes
     ----------
@@ -54,10 +54,10 @@ class Loss(NamedTuple):
     output : str
         The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
     metric : Metric
-        How a network is judged on validation data.
+        The score on validation data.
     correct : callable or None
-        `correct(targets, logits)`, whether each prediction is right, for losses of labels. The
-        accuracy of the minibatches is then recorded.
+        `correct(targets, logits)` says which predictions are right, for losses of labels. The accuracy
+        of the minibatches is recorded with it.
     smooths : bool
         Whether `per_sample` has a form with smoothed labels.
     number_name : str or None
@@ -93,7 +93,7 @@ class Loss(NamedTuple):
     averages: bool = False
 
     def times(self, n_outputs: int) -> int:
-        """How many times the values of `per_sample` have the slope that is given as their gradient."""
+        """The factor between the gradient that `per_sample` gives and that of its values."""
         return n_outputs if self.averages else 1
 
 
@@ -182,7 +182,7 @@ def _largest_positive(targets: Tensor, logits: Tensor) -> Tensor:
     return _largest(targets, tf.maximum(logits, _eps(logits)))
 
 
-def _of_frequencies(loss: Callable, n_values: int | None = None) -> Callable:
+def _constant_loss(loss: Callable, n_values: int | None = None) -> Callable:
     """The loss of a constant output, which is a function of the frequencies of the labels.
 
     If the loss takes a label_smoothing, so does this, as one more argument. A label has n_values, by
@@ -203,14 +203,15 @@ def _accuracy(correct: Callable) -> Metric:
     )
 
 
-def _of_labels(
-    log_loss: Callable, baseline: Callable, output: str, correct: Callable, of_values: Callable
+def _label_losses(
+    log_loss: Callable, baseline: Callable, output: str, correct: Callable, correct_values: Callable
 ) -> dict[str, Loss]:
-    """The two losses of labels: `correct` judges logits, `of_values` the outputs of squares."""
-    of_squares = _of_frequencies(lambda p: p * (1 - p))
+    """The two losses of labels: `correct` judges logits, `correct_values` outputs of squared_error."""
+    squared_baseline = _constant_loss(lambda p: p * (1 - p))
+    accuracy = _accuracy(correct_values)
     return {
         "log_loss": Loss(log_loss, baseline, output, _accuracy(correct), correct, smooths=True),
-        "squared_error": Loss(_squared_error, of_squares, "identity", _accuracy(of_values), of_values),
+        "squared_error": Loss(_squared_error, squared_baseline, "identity", accuracy, correct_values),
     }
 
 
@@ -315,15 +316,15 @@ def _regression(
     return Loss(per_sample, baseline_loss, elementwise=elementwise, **others)
 
 
-_LOGISTIC = _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p), 2), "logistic"
+_LOGISTIC = _logistic_log_loss, _constant_loss(lambda p: entr(p) + entr(1 - p), 2), "logistic"
 
 LOSSES = {
-    "binary": _of_labels(*_LOGISTIC, _all_above(0), _all_above(0.5)),
-    "multilabel": _of_labels(*_LOGISTIC, _all_above(0), _all_above(0.5)),
+    "binary": _label_losses(*_LOGISTIC, _all_above(0), _all_above(0.5)),
+    "multilabel": _label_losses(*_LOGISTIC, _all_above(0), _all_above(0.5)),
     # With one class in y its targets are 0, and it is predicted whatever the logits are.
-    "one class": _of_labels(*_LOGISTIC, _all_above(np.inf), _all_above(np.inf)),
-    "multiclass": _of_labels(
-        _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, _largest_positive
+    "one class": _label_losses(*_LOGISTIC, _all_above(np.inf), _all_above(np.inf)),
+    "multiclass": _label_losses(
+        _softmax_log_loss, _constant_loss(entr), "softmax", _largest, _largest_positive
     ),
     "regression": {
         "squared_error": _regression(

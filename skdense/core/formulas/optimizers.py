@@ -35,16 +35,16 @@ class Transform(NamedTuple):
         `in_step(rate, step, *settings)` are the numbers that `update` takes in this step, by default
         the settings; `step` counts the network's steps from 1. They are computed in float64 and then
         rounded to the gradient's dtype.
-    of_all : callable or None
-        `of_all(changes, *settings)` is one more number for `update`, made of the vectors of all
-        parameters.
+    shared_number : callable or None
+        `shared_number(changes, *settings)` is one more number for `update`, computed from the vectors
+        of all parameters together.
     """
 
     takes: dict[str, Allowed]
     update: Callable
     n_slots: int = 0
     in_step: Callable = lambda rate, step, *settings: settings
-    of_all: Callable | None = None
+    shared_number: Callable | None = None
 
 
 def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
 CLIP = Transform(
     {"max_grad_norm": Allowed(closed="neither", or_none=True)},
     lambda gradient, slots, penalized, max_norm, factor: (factor * gradient, ()),
-    of_all=_factor,
+    shared_number=_factor,
 )
 """Scales a gradient down to a norm. It is the first link wherever there is a limit."""
 
@@ -151,12 +151,12 @@ class Chain:
         for link in self.links:
             numbers = link.in_step(rate, step, *(settings[name] for name in link.takes))
             numbers = [tf.cast(number, dtype) for number in numbers]
-            if link.of_all is not None:
-                numbers.append(link.of_all(changes, *numbers))
-            its_slots = slots[len(new_slots) :][: link.n_slots]
-            by_vector = zip(*its_slots) if its_slots else [()] * len(changes)
-            arguments = zip(changes, by_vector, penalized, strict=True)
-            updated = [link.update(*of_vector, *numbers) for of_vector in arguments]
+            if link.shared_number is not None:
+                numbers.append(link.shared_number(changes, *numbers))
+            link_slots = slots[len(new_slots) :][: link.n_slots]
+            slots_by_vector = zip(*link_slots) if link_slots else [()] * len(changes)
+            vectors = zip(changes, slots_by_vector, penalized, strict=True)
+            updated = [link.update(*arguments, *numbers) for arguments in vectors]
             changes = [change for change, _ in updated]
             new_slots += zip(*(slots_after for _, slots_after in updated))
         return changes, new_slots

@@ -113,8 +113,8 @@ def progress_after_epoch(
     for number, schedule in enumerate(SCHEDULES.values()):
         chosen = settings["schedule_number"] == number
         if schedule.after_epoch is not None:
-            its_numbers = (settings[name] for name in ("learning_rate_init", *schedule.takes))
-            rate = schedule.after_epoch(samples_seen, *its_numbers)
+            numbers = (settings[name] for name in ("learning_rate_init", *schedule.takes))
+            rate = schedule.after_epoch(samples_seen, *numbers)
             learning_rate = where(chosen, rate, learning_rate)
         if schedule.slows_down:
             slows_down = chosen | slows_down

@@ -115,15 +115,15 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
             # The last block is filled up with copies of the last row, whose weight is zero there.
             rows = tf.minimum(start + tf.range(block_rows), n_samples - 1)
             minibatch = gather(store, shape, rows, n_samples - start)
-            of_block, new = objective.gradients(minibatch, pieces, hyper)
-            sums = [a + b for a, b in zip(sums, (of_block.loss, of_block.weight))]
-            return start + block_rows, sums, [a + b for a, b in zip(gradients, new)]
+            block_sums, block_gradients = objective.gradients(minibatch, pieces, hyper)
+            sums = [a + b for a, b in zip(sums, (block_sums.loss, block_sums.weight))]
+            return start + block_rows, sums, [a + b for a, b in zip(gradients, block_gradients)]
 
         zero = tf.zeros([], tf.float64)
         zeros = 0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]
         _, (loss, weight), gradients = tf.while_loop(lambda start, *_: start < n_samples, block, zeros)
-        penalty, of_penalty = objective.penalty(pieces, hyper.alpha)
-        gradient = [a + b for a, b in zip(gradients, of_penalty)]
+        penalty, penalty_gradients = objective.penalty(pieces, hyper.alpha)
+        gradient = [a + b for a, b in zip(gradients, penalty_gradients)]
         return tf.concat([(times * loss + penalty)[None], *gradient], axis=0) / weight
 
     arguments = [

@@ -1,4 +1,4 @@
-"""Which program a network belongs in: to which sizes it is padded, and which networks may share one."""
+"""Planning: the sizes that networks are padded to, and which networks share a program."""
 
 import math
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from skdense.core.program.stores import store_shape
 
 @dataclass(eq=False)
 class Bucket:
-    """Networks that share a program: what they have in common, and what they are padded to.
+    """Networks that share a program, with their common spec and the sizes that they are padded to.
 
-    `n_steps` is about how many steps they train, all together.
+    `n_steps` is an estimate of the steps of all networks together.
     """
 
     spec: Spec
@@ -45,18 +45,18 @@ class Bucket:
 
     @property
     def step_seconds(self) -> float:
-        """About how long a step lasts."""
+        """An estimate of the seconds of a step."""
         n_penalized, n_parameters = self.layout.n_penalized, self.layout.n_parameters
         return costs.step_seconds(self.batch, n_penalized, n_parameters, self.spec.dtype)
 
     @property
     def seconds(self) -> float:
-        """About how much processor time the networks take to train."""
+        """An estimate of the processor time of the training, in seconds."""
         return self.n_steps * self.step_seconds
 
 
 def likely_steps(network: Network) -> float:
-    """About how many steps a network trains by itself: it never ends within its patience."""
+    """An estimate of the steps of a network. Training never ends within its patience."""
     hyper = network.hyper
     epochs = min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
     return epochs * hyper.steps_per_epoch

@@ -31,9 +31,9 @@ from skdense.core.program.epochs import Counters, Scalars, constants_of, split_s
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores
 
-# The method `run.write_back` gives the network what it has become so far.
+# The method `run.write_back` updates the network with the training so far.
 Observe = Callable[[Curves, "ProgramRun"], bool]
-"""Is called between chunks with the curves of new epochs and the run; training ends if it is True."""
+"""Called between chunks with the curves of new epochs and the run; training ends if it returns True."""
 
 
 def train(
@@ -49,36 +49,35 @@ def train(
 ) -> bool:
     """Train networks, each with the result of training it alone, up to rounding.
 
-    They are given their trained parameters, slots, progress and curves. A network that is not at its
-    end goes on when it is trained again, bit for bit as if it had not paused.
+    Their parameters, slots, progress and curves are updated. A network that has paused before its end
+    can be trained further, bit for bit as if it had not paused.
 
     Parameters
     ----------
     buckets : list of Bucket
-        The networks. One of each bucket is begun first, and then the others in this order.
+        The networks. Training starts with one network per bucket, then takes the others in order.
     n_jobs : int or None, default=-1
         How many networks to train at the same time, see `n_at_once`. The training of the only network,
         or with n_jobs=1 of each, is led by the caller's thread.
     until : float
-        Every network pauses once it has trained this many epochs in all.
+        Each network pauses after this many epochs in all.
     owners : dict of Network to object, default=None
-        What each network is one of, for `after`; by default each is by itself.
+        The fit that each network belongs to, for `after`; by default the network itself.
     after : callable, default=None
-        Called with each owner once all its networks have stopped or paused, in the thread that has
+        Called with an owner once all of its networks have stopped or paused, in the thread that
         trained the last one.
     observe : callable, default=None
-        Watches the training of a single network, in the caller's thread.
+        Called during the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch, as it does for networks with a scorer.
     stop : Event, default=None
-        Once it is set, by whichever thread, the training ends as by Ctrl-C, which sets it, as an error
-        does.
+        Once any thread sets it, training ends as after Ctrl-C. Ctrl-C and errors set it, too.
 
     Returns
     -------
     interrupted : bool
-        Whether Ctrl-C or `stop` ended the training. Networks keep what they have reached; chunks that
-        are running end by themselves, and their results are dropped.
+        Whether Ctrl-C or `stop` ended the training. Networks keep the state after their last finished
+        chunk; chunks that are running end by themselves, and their results are dropped.
     """
     stop = stop or Event()
     networks = [(bucket, network) for bucket in buckets for network in bucket.networks]
@@ -142,7 +141,7 @@ def _train_one(
 
 
 class Snapshot(NamedTuple):
-    """How far a training is: all that a chunk changes, with the curves of each chunk so far.
+    """The state of a training after a chunk, with the curves of each chunk so far.
 
     `tensors` are vectors: of the parameters, of each of the slots, and of the best parameters. There
     are none before the first chunk.
@@ -154,7 +153,7 @@ class Snapshot(NamedTuple):
 
 
 class ProgramRun:
-    """A network that goes through a program, which is made with the first chunk.
+    """The training of one network by a program, which is made with the first chunk.
 
     Attributes
     ----------
@@ -162,9 +161,9 @@ class ProgramRun:
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
     affordable_steps : int
-        How many steps a chunk may have.
+        The largest number of steps of the next chunk.
     program, training_store, to_validate, dropout
-        What all chunks share, made with the first one.
+        Shared by all chunks, made with the first one.
     """
 
     def __init__(self, bucket: Bucket, network: Network, stores: Stores):
@@ -176,7 +175,7 @@ class ProgramRun:
         self.affordable_steps = max(1, min(self.shape.steps, int(first_steps)))
 
     def advance(self, chunk: tuple[int, NDArray]) -> Snapshot:
-        """Run so many steps, on these rows; return the snapshot after them."""
+        """Run a chunk, which is a number of steps and their rows; return the snapshot after it."""
         n_steps, orders = chunk
         before, network = self.snapshot, self.network
         is_first = not before.tensors
@@ -201,9 +200,9 @@ class ProgramRun:
         return Snapshot(tensors, scalars, (*before.curves, new_curves))
 
     def scored(self, after: Snapshot) -> Snapshot:
-        """The snapshot after a chunk; if the chunk ends an epoch, as the network's scorer judges it.
+        """The snapshot after a chunk, with the score of the network's scorer if an epoch has ended.
 
-        What the program has made of the progress is dropped then, but for the steps.
+        The scorer's progress replaces that of the program, except for the number of steps.
         """
         network = self.network
         (parameters, *slots, best), (counters, progress, point), curves = after
@@ -216,13 +215,13 @@ class ProgramRun:
         settings = with_schedule_number(network.settings)
         ended, is_best = progress_after_epoch(before_end, network.hyper, settings, last.loss[-1], score)
         progress = Progress(*map(float, ended))
-        rate, of_epoch = np.array([progress.learning_rate]), np.array([score])
-        last = last._replace(learning_rate=rate, validation_score=of_epoch)
+        rates, scores = np.array([progress.learning_rate]), np.array([score])
+        last = last._replace(learning_rate=rates, validation_score=scores)
         tensors = [parameters, *slots, parameters if is_best else best]
         return Snapshot(tensors, Scalars(counters, progress, point), (*earlier, last))
 
     def _enter(self) -> list[Tensor]:
-        """Make the program, the stores and what else all chunks share; return the first tensors."""
+        """Make the program, the stores and all else that chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         self.program = program_of(training_program, self.spec, shape)
         self.training_store = self.stores.of(network.data, shape.training, dtype)
@@ -252,15 +251,15 @@ class ProgramRun:
         return [*map(view, (parameters, *slots, best))]
 
     def write_back(self) -> Snapshot:
-        """Update the network to what it has become in the program; return how far that is.
+        """Update the network to the last snapshot; return this snapshot.
 
-        A chunk that is still running changes nothing of it.
+        A chunk that is still running has no effect.
         """
         network, snapshot = self.network, self.snapshot
         if not snapshot.tensors:
             return snapshot
         parameters, *slots, best = snapshot.tensors
-        # While all scores are NaN, what the program has as the best is the network before training.
+        # While all scores are NaN, the program's best parameters are those before training.
         has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -np.inf
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
@@ -374,7 +373,7 @@ class Orders:
         if self.network.owns_stream or not self.network.shuffle:
             return
         if self.n_drawn > n_epochs:
-            n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
+            n_drawn, state = [point for point in self.checkpoints if point[0] <= n_epochs][-1]
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 self.random_state.permutation(len(self.rows))

@@ -62,10 +62,10 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, tuple]:
     The curves are the fields of `Curves`, the last two of them NaN without validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
-    of_validation = signature(shape.validation, spec.dtype) if shape.validation else ()
+    validation_store = signature(shape.validation, spec.dtype) if shape.validation else ()
     arguments = (
         (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
-        (of_validation, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
+        (validation_store, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
         tf.TensorSpec([len(shape.layout.layers)], tf.float64) if spec.drops else (),
         tf.TensorSpec([N_NUMBERS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
@@ -124,7 +124,7 @@ class _Body:
         best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
         variables = scalars, all_pieces, best_pieces, curves
         scalars, all_pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
-        vectors = [tf.concat(of_vector, axis=0) for of_vector in all_pieces]
+        vectors = [tf.concat(pieces, axis=0) for pieces in all_pieces]
         if best_pieces:
             best_vector = tf.concat(best_pieces, axis=0)
         return curves.stack(), scalars, vectors, best_vector
@@ -146,11 +146,12 @@ class _Body:
         drop = dropper(self.dropout, progress.step) if self.spec.drops else None
 
         sums, gradients = self.objective.gradients(minibatch, pieces, typed, drop)
-        penalty, of_penalty = self.objective.penalty(pieces, typed.alpha)
+        penalty, penalty_gradients = self.objective.penalty(pieces, typed.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
-        gradients = [(a + b) / mean_over for a, b in zip(gradients, of_penalty, strict=True)]
+        pairs = zip(gradients, penalty_gradients, strict=True)
+        gradients = [(a + b) / mean_over for a, b in pairs]
         rate = progress.learning_rate
         if self.spec.lr_by_step:
             rate *= lr_factor(progress.step, hyper, settings)
@@ -182,25 +183,25 @@ class _Body:
         (_, hyper, settings), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
         is_over = counters.position == hyper.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_samples, counters.correct / counters.weight
-        of_validation, score = (float("nan"), float("nan")), None
+        validation, score = (float("nan"), float("nan")), None  # the loss and the score
         if self.shape.n_blocks:
-            of_validation = _, score = self.validate(is_over, pieces)
+            validation = _, score = self.validate(is_over, pieces)
         progress, is_best = progress_after_epoch(progress, hyper, settings, loss, score)
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
-        point = Curves(loss, accuracy, progress.learning_rate, *of_validation)
+        point = Curves(loss, accuracy, progress.learning_rate, *validation)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
 
     def validate(self, is_over: Tensor, pieces: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (store, rows), shape, metric = self.to_validate, self.shape, self.objective.metric
-        of_store: Any = shape.validation  # only programs with validation call this
+        store_shape: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def add_block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
             n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = gather(store, of_store, tf.gather(rows, b), n_real)
+            minibatch = gather(store, store_shape, tf.gather(rows, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, pieces, typed, shift)
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))
@@ -287,7 +288,7 @@ class Objective:
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, *smoothing: Tensor, drop: Any = None
     ) -> tuple[Tensor, Tensor]:
         """The logits and the losses."""
-        parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
+        parameters = self.layout.layer_parameters(pieces, minibatch.weights.shape[0])
         logits = forward(self.layout.layers, parameters, minibatch.inputs, drop)
         number = [hyper.loss_number] if self.loss.number_name else []
         return logits, self.loss.per_sample(minibatch.targets, logits, *number, *smoothing)

@@ -37,11 +37,14 @@ class Layout:
         """The descriptions of the parameters as they follow one another in a vector."""
         return sorted(chain(*self.described), key=lambda parameter: not parameter.penalized)
 
-    def by_layer(self, in_order: Sequence) -> list[tuple]:
-        """What there is for each parameter in the vector's order, by layer."""
+    def by_layer(self, values: Sequence) -> list[tuple]:
+        """Values that have the order of the parameters in a vector, as one tuple per layer."""
         n_penalized = sum(parameter.penalized for parameter in self.in_order)
-        penalized, others = iter(in_order[:n_penalized]), iter(in_order[n_penalized:])
-        return [tuple(next(penalized if p.penalized else others) for p in of) for of in self.described]
+        penalized, others = iter(values[:n_penalized]), iter(values[n_penalized:])
+        return [
+            tuple(next(penalized if parameter.penalized else others) for parameter in parameters)
+            for parameters in self.described
+        ]
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -110,8 +113,8 @@ class Layout:
         """The pieces of a flat tensor."""
         return tf.split(vector, [sum(sizes) for sizes in self.piece_sizes])
 
-    def of_layers(self, pieces: Sequence, batch: int) -> list[tuple]:
-        """The parameters of each layer from the pieces; those of one axis repeated for a minibatch."""
+    def layer_parameters(self, pieces: Sequence, batch: int) -> list[tuple]:
+        """The parameters by layer from the pieces; those of one axis repeated for a minibatch."""
         flat = chain(*map(tf.split, pieces, self.piece_sizes))
         arrays = [
             _repeated(values, batch) if len(p.shape) == 1 else tf.reshape(values, p.shape)

@@ -207,9 +207,9 @@ def _take(arrays: Sequence[Tensor], indices: Tensor) -> Tensor:
     n = first.shape[0]
     in_first = tf.reshape(indices < n, [*indices.shape, *[1] * (len(first.shape) - 1)])
     # Both arrays are read at each index: in the wrong one, any valid index will do.
-    of_first = tf.gather(first, tf.minimum(indices, n - 1))
-    of_last = tf.gather(last, tf.maximum(indices - n, 0))
-    return tf.where(in_first, of_first, of_last)
+    from_first = tf.gather(first, tf.minimum(indices, n - 1))
+    from_last = tf.gather(last, tf.maximum(indices - n, 0))
+    return tf.where(in_first, from_first, from_last)
 
 
 def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: StoreShape) -> SparseRows:
@@ -219,6 +219,6 @@ def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: StoreShape) ->
     present = entries < tf.gather(starts, rows + 1)[..., None]
     # Indices after the row's end may be after the store's end, too. Their values are not used.
     entries = tf.minimum(entries, sum(shape.lengths) - 1)
-    both = arrays[:n], arrays[n:]
-    values, columns = (tf.where(present, _take(each, entries), 0) for each in both)
+    parts = arrays[:n], arrays[n:]
+    values, columns = (tf.where(present, _take(part, entries), 0) for part in parts)
     return SparseRows(values, columns, shape.n_features)
