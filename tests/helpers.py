@@ -299,6 +299,6 @@ def run_python(program, *arguments, **environment):
     """The standard output of a program, which must end well and write no error."""
     with running_python(program, *arguments, **environment) as process:
         output, errors = process.communicate(timeout=TIME_LIMIT)
-    assert without_log(errors) == []
+    assert without_log(errors) == [], errors
     assert process.returncode == 0
     return output

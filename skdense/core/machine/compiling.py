@@ -1,7 +1,7 @@
-"""Compiled programs: one cache for the whole process, another one on disk, and always on the CPU.
+"""Compiled programs: one cache for the process, and `disk.py` for later processes; always on the CPU.
 
-TensorFlow never frees a compiled program. So there should be few keys; all else is an argument.
-A version of TensorFlow that was not tested compiles by `tf.function`, without the rest of this file.
+TensorFlow never frees a compiled program. So there should be few keys, and all else is an argument.
+With a version of TensorFlow that is not tested, a program is an ordinary `tf.function`.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -22,12 +22,12 @@ def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
-    called with the flat tensors, and returns a flat list of them. Make and call it in a thread of ours:
-    there neither Ctrl-C nor a device, a graph or checks of numerics of the user's thread reach it.
+    called with the flat tensors, and returns a flat list of them. Make and call it in a thread of
+    `submit`: there neither Ctrl-C nor a device, a graph or checks of numerics of the user's reach it.
     """
-    whole = make, key
+    whole_key = make, *key
     with _lock:
-        if whole not in programs:
+        if whole_key not in programs:
             if not tf.executing_eagerly():
                 raise RuntimeError(
                     "Training needs TensorFlow's eager execution, which disable_eager_execution() or "
@@ -35,10 +35,10 @@ def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list
                     "that does not."
                 )
             if context := own_context():
-                programs[whole] = _Compiled(context, make, key)
+                programs[whole_key] = _Program(context, make, key)
             else:
-                programs[whole] = partial(_on_cpu, _traced(make, key))
-        return programs[whole]
+                programs[whole_key] = partial(_on_cpu, _concrete_function(make, key))
+        return programs[whole_key]
 
 
 def _on_cpu(function: Callable, *arguments: Any) -> Any:
@@ -47,7 +47,7 @@ def _on_cpu(function: Callable, *arguments: Any) -> Any:
         return function(*arguments)
 
 
-def _traced(make: Callable[..., tuple], key: tuple) -> Any:
+def _concrete_function(make: Callable[..., tuple], key: tuple) -> Any:
     """The concrete function that `make` describes, which XLA compiles.
 
     A concrete one is called even where the user has told TensorFlow to run functions eagerly.
@@ -62,23 +62,26 @@ def _traced(make: Callable[..., tuple], key: tuple) -> Any:
     return _on_cpu(compiled.get_concrete_function)
 
 
-class _Compiled:
+class _Program:
     """A program, which is a function of our own context.
 
-    The name of a program that is kept is the same in every process. XLA compiles it in its first call,
-    unless its executable was kept. If something is wrong with that, TensorFlow remembers the error by
-    the name; then the program is traced under another one.
+    Its name is the same in every process, so that its executable can be kept. XLA compiles it in its
+    first call, unless an executable was loaded. TensorFlow remembers by the name if that could not be
+    used; then the program is traced again under another name.
     """
 
     def __init__(self, context: Context, make: Callable[..., tuple], key: tuple):
         self._context, self._make, self._key = context, make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
-        folder, _ = disk.folder_for(version.VERSION)
-        name = disk.name_of((make, *key), *facts) if folder else None
-        self._folder = folder if name else None
-        self._kept = disk.load(folder, name) if folder and name else None
-        self._use(self._kept or self._named(name or f"skdense_of_process_{len(programs)}"))
+        self._folder, _ = disk.folder_for(version.VERSION)
+        name = disk.name_of((make, *key), *facts) if self._folder else None
+        if name is None:
+            self._folder, name = None, f"skdense_of_process_{len(programs)}"
+        loaded = disk.load(self._folder, name) if self._folder else None
+        self._is_loaded = loaded is not None
+        self._code = loaded or self._traced(name)
+        self._register()
         self._lock, self._was_called = Lock(), False
 
     def __call__(self, *tensors: Any) -> list:
@@ -87,46 +90,48 @@ class _Compiled:
         with self._lock:
             return self._call(tensors) if self._was_called else self._first_call(tensors)
 
+    def _call(self, tensors: tuple) -> list:
+        return self._context.call(self._code.function, self._code.n_outputs, tensors)
+
     def _first_call(self, tensors: tuple) -> list:
-        name = self._program.function
+        name, folder = self._code.function, self._folder
         try:
             results = self._call(tensors)
         except tf.errors.OpError:
-            if self._kept is None or self._folder is None:
+            if not self._is_loaded or folder is None:
                 raise
-            disk.received(name)
-            disk.forget(self._folder, name)
-            self._use(self._named(f"{name}_again"))
+            disk.take_executable(name)
+            disk.forget(folder, name)
+            self._code = self._traced(f"{name}_again")
+            self._register()
             results = self._call(tensors)
-            disk.received(self._program.function)
+            disk.take_executable(self._code.function)
         else:
-            entry, executable = disk.received(name)
-            if self._folder is not None and not self._program.executable:
-                disk.save(self._folder, self._program._replace(entry=entry, executable=executable))
-        # What was on disk is in TensorFlow's memory now.
-        self._kept, self._program = None, self._program._replace(functions=b"", executable=b"")
+            entry, executable = disk.take_executable(name)
+            if folder is not None and not self._code.executable:
+                disk.save(folder, self._code._replace(entry=entry, executable=executable))
+        # Both are in TensorFlow's memory now.
+        self._code = self._code._replace(functions=b"", executable=b"")
         self._was_called = True
         return results
 
-    def _call(self, tensors: tuple) -> list:
-        return self._context.call(self._program.function, self._program.n_outputs, tensors)
-
-    def _named(self, name: str) -> disk.ProgramCode:
-        program = _traced(self._make, self._key)
-        graph = tf.compat.v1.GraphDef(library=program.graph.as_graph_def().library)
-        graph.library.function.append(program.function_def)
+    def _traced(self, name: str) -> disk.ProgramCode:
+        """The program under a name, without an executable."""
+        function = _concrete_function(self._make, self._key)
+        graph = tf.compat.v1.GraphDef(library=function.graph.as_graph_def().library)
+        graph.library.function.append(function.function_def)
         _rename(graph.library.function, name)
-        return disk.ProgramCode(name, len(program.outputs), graph.SerializeToString())
+        return disk.ProgramCode(name, len(function.outputs), graph.SerializeToString())
 
-    def _use(self, program: disk.ProgramCode) -> None:
-        self._program = program
-        self._context.add(tf.compat.v1.GraphDef.FromString(program.functions))
+    def _register(self) -> None:
+        """Make the program's functions known to TensorFlow."""
+        self._context.add(tf.compat.v1.GraphDef.FromString(self._code.functions))
 
 
 def _rename(functions: Sequence[Any], name: str) -> None:
-    """Give functions names made of `name`, the last one this name itself, also where they are called.
+    """Name the last function `name`, and the others after it, also in the nodes that call them.
 
-    TensorFlow's own names have a number that counts all functions of the process.
+    TensorFlow's own names end with a number that counts all functions of the process.
     """
     names = {function.signature.name: f"{name}_{i}" for i, function in enumerate(functions)}
     names[functions[-1].signature.name] = name

@@ -1,8 +1,8 @@
-"""A TensorFlow context of our own: its devices run all programs of a tested version of TensorFlow.
+"""A TensorFlow context of our own, in which programs run if TensorFlow's version is tested.
 
 A context has the devices, the compiled functions and the settings of eager execution. TensorFlow's
-usual one belongs to the user. In ours, no setting of the user's reaches a program, GPUs are not used,
-and only what is compiled there is handed over to `disk.py`, never a function of the user's.
+usual context belongs to the user. In ours, settings of the user's do not reach a program, GPUs are not
+used, and TensorFlow writes executables for `disk.py`, which it does not for functions of the user's.
 """
 
 from contextlib import nullcontext
@@ -16,7 +16,7 @@ from skdense.core.machine.lazy_import import import_submodule
 
 
 class Context:
-    """A context, in which functions are called by their names.
+    """A context that calls functions by their names.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ class Context:
     intra_op, inter_op : int
         Numbers of threads; 0 stands for TensorFlow's default.
     flags : str, default=None
-        TF_XLA_FLAGS for this context alone, where the variable is not set. TensorFlow reads it once, so
-        nobody may have used TensorFlow yet. All flags are reset after the context has started.
+        TF_XLA_FLAGS for this context alone, if the user has not set the variable. As TensorFlow reads
+        it once, no code may have used TensorFlow before. Afterwards all flags have their defaults.
     """
 
     def __init__(self, tensorflow: Any, intra_op: int, inter_op: int, flags: str | None = None):
@@ -37,20 +37,21 @@ class Context:
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         self._attributes = "executor_type", "", "config_proto", config.SerializeToString()
         with disk.environment("TF_XLA_FLAGS", flags) if flags else nullcontext():
-            module.context()  # Python's objects of tensors need that the usual context exists
+            module.context()  # without the usual context, Python makes no tensors
             self._context = module.Context()
-            self._context.set_visible_devices([], "GPU")
-            self._context.intra_op_parallelism_threads = intra_op
-            self._context.inter_op_parallelism_threads = inter_op
-            self._context.ensure_initialized()
-            if flags:
-                try:
+            try:
+                self._context.set_visible_devices([], "GPU")
+                self._context.intra_op_parallelism_threads = intra_op
+                self._context.inter_op_parallelism_threads = inter_op
+                self._context.ensure_initialized()
+                if flags:
                     self._start_compiler(tensorflow)
-                finally:
+            finally:
+                if flags:
                     module._reset_jit_compiler_flags()
 
     def _start_compiler(self, tensorflow: Any) -> None:
-        """Compile a function, as the compiler is made with its first function and keeps the flags."""
+        """Compile a function: only with the first one TensorFlow makes the compiler, with the flags."""
         graph = tensorflow.compat.v1.GraphDef()
         function, float32 = graph.library.function.add(), tensorflow.float32.as_datatype_enum
         function.signature.name = "skdense_negative"
@@ -61,7 +62,7 @@ class Context:
         function.attr["_XlaMustCompile"].b = True
         self.add(graph)
         self.call("skdense_negative", 1, [self.view(np.zeros(0, np.float32))])
-        disk.received("skdense_negative")
+        disk.take_executable("skdense_negative")
 
     def add(self, graph: Any) -> None:
         """Make the functions of a GraphDef known."""

@@ -1,14 +1,16 @@
-"""TensorFlow's public names, each imported when it is first used, from where TensorFlow defines it.
+"""The postponed import of TensorFlow: a fit imports the parts that it needs, not the whole package.
 
-`import tensorflow` executes 2,600 modules, Keras among them. A fit needs 600 of them: a process of one
-fit then takes 1.4 s of processor time and 550 MB, and not 3.0 s and 720 MB (TensorFlow 2.21). This
-relies on private modules of TensorFlow and on the layout of its files; with an unknown version the
-whole package executes. It also executes as usual as soon as anybody else uses it: a finder imports the
-package now and executes it later, so that its submodules can be used meanwhile.
+`import tensorflow` executes 2,600 modules, Keras among them, of which a fit needs 600. A process with
+one fit takes 1.4 s of processor time and 550 MB in place of 3.0 s and 720 MB (TensorFlow 2.21). The
+entry point is `import_tensorflow`.
+
+The package itself is imported, but executes only when other code looks up a name in it, so that the
+user has the ordinary TensorFlow. With an unknown version or layout of files, and with the environment
+variable SKDENSE_PLAIN_TENSORFLOW, it is imported as usual.
 
 If a release of TensorFlow breaks this, or anything else in this folder that relies on its internals,
-leave it out of `TESTED`. Then the package is imported as usual, arrays are copied to TensorFlow's
-alignment, and programs are functions of `tf.function`, which are not kept. Results are the same.
+leave it out of `TESTED`. Then also arrays are copied to TensorFlow's alignment, and programs are
+functions of `tf.function`, which are not kept. Results are the same.
 """
 
 import os
@@ -25,30 +27,29 @@ from types import ModuleType
 from typing import Any
 
 TESTED = "2.21.", "2.22."
-"""How the versions begin that all tests have passed with."""
+"""The beginnings of the versions with which all tests have passed."""
 
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
-# Who looks for another one asks for a public name such as `tensorflow.keras`, which only the executed
-# package finds.
+# Other subpackages are public ones, such as `tensorflow.keras`, which only the executed package finds.
 _PARENTS = "compiler", "core", "dtensor", "python", "security", "tools"
 """The packages in TensorFlow's own folder, nearly empty, whose modules a fit imports."""
 
 
 def is_tested(version: str) -> bool:
-    """Whether tests have shown that what depends on TensorFlow's internals works with this version.
+    """Whether code that depends on TensorFlow's internals is tested with this version.
 
-    Only then a fit imports just what it needs, a large X is used where it lies, and programs are kept
-    and called in a way of our own. With SKDENSE_PLAIN_TENSORFLOW, every version counts as not tested.
+    Only then the import is postponed, a large X is not copied, and programs run in a context of our own
+    and are kept. With SKDENSE_PLAIN_TENSORFLOW, no version counts as tested.
     """
     return version.startswith(TESTED) and not os.environ.get("SKDENSE_PLAIN_TENSORFLOW")
 
 
 def import_tensorflow() -> Any:
-    """What `tf` is: an object with its public names, or the package if that is not enough."""
+    """TensorFlow: an object that imports each public name at its first use, or the whole package."""
     package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
-        with suppress(Exception):  # of another version or layout
+        with suppress(Exception):  # due to another version or layout
             for child in _PARENTS:
                 import_submodule(f"tensorflow.{child}")
             root = Path(package.__path__[0])
@@ -66,16 +67,16 @@ def import_tensorflow() -> Any:
 
 
 def _has_plugins() -> bool:
-    """Whether the package adds devices, which it can only do before TensorFlow starts."""
+    """Whether there are plugins, which the package loads before TensorFlow starts."""
     return bool(os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH")) or any(
         Path(folder, "tensorflow-plugins").exists() for folder in sys.path
     )
 
 
 class _Names:
-    """The names of a public package of TensorFlow: what the import statements of its file bind.
+    """The names of a public package of TensorFlow, each imported from the module that defines it.
 
-    The file is generated, and has a line for each name.
+    The package's generated file has an import statement for each name on a line of its own.
     """
 
     def __init__(self, root: Path, *parts: str):
@@ -102,7 +103,7 @@ _lock = RLock()
 def import_postponed(name: str) -> ModuleType:
     """Import a package that executes when a name in it is first looked up.
 
-    All who import it get the same module. An error in it is raised at each use until it succeeds. It
+    All code that imports it gets the same module. If it fails to execute, each look-up tries again. It
     executes at once if its loader is not the usual one for source files.
     """
     spec = None if name in sys.modules else find_spec(name)
@@ -119,7 +120,7 @@ def is_postponed(package: Any) -> bool:
 def import_submodule(name: str) -> ModuleType:
     """Import a submodule of a postponed package, but not while another thread executes the package.
 
-    Two threads that enter a circle of imports at different places would find modules incomplete.
+    Two threads that enter a circle of imports at different modules would see incomplete modules.
     """
     with _lock:
         return import_module(name)
@@ -127,15 +128,15 @@ def import_submodule(name: str) -> ModuleType:
 
 @contextmanager
 def others_wait() -> Iterator[bool]:
-    """Let no other thread execute the package in the block; yield whether none has before."""
+    """Let other threads wait that want to execute the package; yield whether it has not executed."""
     with _lock:
         yield is_postponed(sys.modules["tensorflow"])
 
 
 class _Loader(SourceFileLoader):
-    """Finds and loads a package twice: the second import executes the module that the first one made.
+    """Loads a package twice: the first import makes the module, the second one executes it.
 
-    So threads that use the package at the same time wait for each other as in any import.
+    As the second one is an ordinary import, threads that use the package wait for each other.
     """
 
     def __init__(self, *arguments: str):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from typing import Any
 
 from skdense.core.machine.disk import environment
 
@@ -36,14 +37,14 @@ def _filter_stderr(at_end: ExitStack) -> None:
     stderr = os.dup(2)
     at_end.callback(os.close, stderr)
     command = "grep", "-a", "-v", "-E", "--line-buffered", _LINES
-    grep = Popen(command, stdin=PIPE, stdout=stderr, stderr=DEVNULL, process_group=0)  # no Ctrl-C
-    pipe = grep.stdin.fileno()
-    os.dup2(pipe, 2)
+    grep = Popen(command, stdin=PIPE, stdout=stderr, stderr=DEVNULL, process_group=0)  # without Ctrl-C
+    pipe: Any = grep.stdin
+    os.dup2(pipe.fileno(), 2)
 
     def end() -> None:
-        if os.path.sameopenfile(pipe, 2):  # else other code has put another file there
+        if os.path.sameopenfile(pipe.fileno(), 2):  # else other code has put another file there
             os.dup2(stderr, 2)
-        grep.stdin.close()
+        pipe.close()
         with suppress(TimeoutExpired):  # a new process may still have the pipe
             grep.wait(0.5)
 

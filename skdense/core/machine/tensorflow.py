@@ -1,8 +1,7 @@
-"""The only import of TensorFlow, at the first use, and memory that its programs share with NumPy.
+"""The only import of TensorFlow, at its first use, and memory that its programs share with NumPy.
 
-TensorFlow gets joblib's share of the cores.
-
-The user's own settings win: what an environment variable or earlier code has set is left alone.
+TensorFlow uses joblib's share of the cores, unless an environment variable or earlier code has set
+another number.
 """
 
 import logging
@@ -27,17 +26,18 @@ from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
 _own_context: Context | None = None
+"""See `own_context`."""
 
 
 class _TensorFlow:
     """The module `tensorflow`, which is imported when a name of it is first looked up.
 
-    The import runs in a thread of its own, as no handler of a signal can interrupt it there: modules
-    that are half imported cannot be mended. Whoever else needs TensorFlow meanwhile waits for it.
+    The import runs in a thread of its own, where no handler of a signal can interrupt it: a half
+    imported module cannot be repaired. Other threads that need TensorFlow wait for it.
     """
 
     def __init__(self) -> None:
-        self._lock, self._importing = Lock(), None  # a Future, once it is asked for
+        self._lock, self._importing = Lock(), None  # later a Future
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__version__":  # inspection asks for such names
@@ -52,7 +52,7 @@ class _TensorFlow:
 
 
 def _after_fork() -> None:
-    """Let the child import TensorFlow, if the thread that was about to is not there any more."""
+    """Let the child import TensorFlow: the thread that was about to import it is not there."""
     if "tensorflow" not in sys.modules:
         vars(tf).update(_lock=Lock(), _importing=None)
 
@@ -60,22 +60,19 @@ def _after_fork() -> None:
 at_fork(after_in_child=_after_fork)
 
 tf: Any = _TensorFlow()
-"""TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
+"""TensorFlow. Modules import this object, and look up no name in it while they are imported."""
 
 
 def _start() -> Any:
-    is_the_users = "tensorflow" in sys.modules  # with the user's settings
+    """Import TensorFlow, and start its devices unless the user has imported it before."""
+    is_imported = "tensorflow" in sys.modules
     try:
-        with nullcontext() if is_the_users else quiet_log():
+        with nullcontext() if is_imported else quiet_log():
             module = lazy_import.import_tensorflow()
-            _start_own_context(module, is_the_users)
-            if not is_the_users:
-                # A RuntimeError says that another thread has started the devices meanwhile.
-                with suppress(RuntimeError):
-                    configure_threads(module)
-                    for device in module.config.list_physical_devices("GPU"):
-                        module.config.experimental.set_memory_growth(device, True)
-                    module.config.list_logical_devices()  # starts the devices while the log is off
+            if lazy_import.is_tested(module.__version__):
+                _start_own_context(module, is_imported)
+            if not is_imported:
+                _start_usual_context(module)
     except BaseException as error:
         vars(tf)["_importing"] = None  # the next look-up tries again
         if not isinstance(error, ModuleNotFoundError) or error.name != "tensorflow":
@@ -94,36 +91,42 @@ def _start() -> Any:
     return module
 
 
-def _start_own_context(module: Any, is_the_users: bool) -> None:
-    """Start a context of our own, if TensorFlow's version is tested and nothing fails."""
+def _start_own_context(module: Any, is_imported: bool) -> None:
     global _own_context
-    if not lazy_import.is_tested(module.__version__):
-        return
+    n_threads, threading = threads_of_joblib(), module.config.threading
     try:
         with lazy_import.others_wait() as is_unused:
+            if is_imported:
+                intra_op = threading.get_intra_op_parallelism_threads()
+                n_threads = intra_op, threading.get_inter_op_parallelism_threads()
             flags = disk.exchange_flags(module) if is_unused else None
-            threading = module.config.threading
-            n_threads = threads_of_joblib()
-            if is_the_users:
-                n_threads = (
-                    threading.get_intra_op_parallelism_threads(),
-                    threading.get_inter_op_parallelism_threads(),
-                )
             _own_context = Context(module, *n_threads, flags)
     except Exception as error:
         _log.info("Programs run in TensorFlow's usual context and are not kept: %s", error)
 
 
+def _start_usual_context(module: Any) -> None:
+    intra_op, inter_op = threads_of_joblib()
+    with suppress(RuntimeError):  # another thread has started the devices meanwhile
+        if intra_op:
+            module.config.threading.set_intra_op_parallelism_threads(intra_op)
+        if inter_op:
+            module.config.threading.set_inter_op_parallelism_threads(inter_op)
+        for device in module.config.list_physical_devices("GPU"):
+            module.config.experimental.set_memory_growth(device, True)
+        module.config.list_logical_devices()  # starts them while the log is off
+
+
 def own_context() -> Context | None:
-    """Where programs run: None stands for TensorFlow's usual context, of the user."""
+    """The context in which programs run; None stands for the user's, if TensorFlow is not tested."""
     return _own_context if tf.__version__ else None
 
 
 def threads_of_joblib() -> tuple[int, int]:
-    """How many threads TensorFlow should use within and between operations; 0 is its default.
+    """The numbers of threads within and between operations that are joblib's share of the cores.
 
-    It does not know its share of the cores: in joblib's workers that is OMP_NUM_THREADS, in a container
-    the cores that it may use.
+    In joblib's workers it is OMP_NUM_THREADS, in a container the cores that may be used. TensorFlow
+    knows neither. 0 stands for its default.
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return 0, 0
@@ -131,37 +134,24 @@ def threads_of_joblib() -> tuple[int, int]:
     return (n_threads, 1) if n_threads else (cpu_count(), 0)
 
 
-def configure_threads(module: Any) -> None:
-    """Let TensorFlow take its share of the cores."""
-    intra_op, inter_op = threads_of_joblib()
-    if intra_op:
-        module.config.threading.set_intra_op_parallelism_threads(intra_op)
-    if inter_op:
-        module.config.threading.set_inter_op_parallelism_threads(inter_op)
-
-
 def n_threads() -> int:
-    """How many threads TensorFlow was told to compute with, or joblib's share of the cores.
-
-    TensorFlow looks at the environment variable where no code has set a number.
-    """
+    """The number of threads within operations: as code or the environment has set it, or joblib's."""
     set_by_code = tf.config.threading.get_intra_op_parallelism_threads()
     return set_by_code or _number_in("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
 def n_at_once(n_tasks: int, n_jobs: int | None = -1) -> int:
-    """How many of the tasks to work on at the same time: `n_jobs`, where None and -1 ask joblib.
+    """The number of tasks to work on at the same time, at most as many as TensorFlow has threads.
 
-    None is what joblib makes of it: 1, or as many as it is configured with. -1 is a thread for each
-    core, or as many as joblib is configured with, but one within a task of joblib. There are never more
-    than TensorFlow has threads.
+    None is 1, or the number that joblib is configured with. -1 is a thread for each core, or the number
+    that joblib is configured with, but 1 within a task of joblib.
     """
-    said: Any = compat.joblibs_n_jobs() if n_jobs == -1 else n_jobs
-    return min(n_tasks, effective_n_jobs(said), n_threads())
+    configured: Any = compat.joblibs_n_jobs() if n_jobs == -1 else n_jobs
+    return min(n_tasks, effective_n_jobs(configured), n_threads())
 
 
 def _number_in(variable: str) -> int:
-    """The number that an environment variable is set to, or 0."""
+    """The number in an environment variable, or 0."""
     value = os.environ.get(variable, "")
     return int(value) if value.isdecimal() else 0
 
@@ -170,11 +160,10 @@ def _number_in(variable: str) -> int:
 
 
 ALIGNMENT = 64
-"""XLA's minimum, which TensorFlow's tensors have: on less, operations abort and programs may crash."""
-# In the tested versions of TensorFlow the loops that gather load single numbers and assume no alignment
-# beyond theirs.
+"""XLA's minimum, that of TensorFlow's tensors: with less, operations abort and programs may crash."""
+# In the tested versions of TensorFlow, loops that gather rows load single numbers.
 _ALIGNMENT_OF_GATHERS = 16
-"""The alignment of a large X, of which programs gather rows. It is that of NumPy's memory."""
+"""The alignment of a large X, of which programs gather rows: the alignment of NumPy's memory."""
 
 
 def aligned_zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
@@ -205,21 +194,21 @@ def aligned(array: NDArray, alignment: int = ALIGNMENT) -> NDArray:
 
 
 def to_tensor(array: NDArray) -> Any:
-    """A tensor with a copy of `array`, made faster than by `tf.constant`."""
+    """A tensor with a copy of an array, faster than `tf.constant`."""
     return view(aligned_copy(array))
 
 
 def share(array: NDArray) -> Any:
-    """A tensor that uses the memory of `array`, if it can, which must not change meanwhile.
+    """A tensor, for compiled programs only, that uses the memory of an array if its alignment suffices.
 
-    It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
+    The array must not change while the tensor is used. Its memory may be read-only, as of mapped files.
     """
     is_gathered = array.nbytes > costs.COPIED_BYTES and own_context() is not None
-    own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
+    array = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
     # NumPy refuses to export read-only memory by DLPack. Programs never write to their arguments.
-    interface = own.__array_interface__
+    interface = array.__array_interface__
     interface["data"] = interface["data"][0], False  # whether it is read-only
-    return view(np.asarray(SimpleNamespace(__array_interface__=interface, memory=own)))
+    return view(np.asarray(SimpleNamespace(__array_interface__=interface, memory=array)))
 
 
 def view(array: NDArray) -> Any:
