@@ -28,7 +28,7 @@ def quiet_log() -> Iterator[None]:
         at_end.enter_context(environment(variable, level))
         stderr = sys.__stderr__
         if level != "0" and stderr is not None and not stderr.closed:  # else 2 may be another file
-            with suppress(OSError):
+            with suppress(OSError, RuntimeError):  # no grep, or no new processes
                 _filter_stderr(at_end)
         yield
 
