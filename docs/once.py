@@ -41,6 +41,8 @@ EXAMPLES = {
     "skdense.ensemble.BlendClassifier": "ensembles",
     "skdense.ensemble.BlendRegressor": "ensembles",
     "skdense.search.PrunedSearchCV": "many_fits",
+    "skdense.inspection.feature_importance": "first_table",
+    "skdense.inspection.plot_importance": "first_table",
     "skdense.inspection.contributions": "auto_examples/plot_b_understanding",
     "skdense.inspection.dead_unit_masks": "auto_examples/plot_8_loss_curves",
     "skdense.exceptions.CollapseWarning": "auto_examples/plot_two_clouds",

@@ -1,4 +1,4 @@
-"""Looking into models: what moved the prediction of a row, and dead units of networks.
+"""Looking into models: which columns matter, what moved a prediction, and dead units of networks.
 
 Contributions need only the predictions of a fitted model on tables in which values come from other
 rows. So it may be any estimator, and columns may have any type.
@@ -12,18 +12,26 @@ from warnings import catch_warnings
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.layers import hidden_values
+from skdense.exceptions import UnlikeDataWarning
 from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike, table_of, validated
 from skdense.fit.results import are_dead
 from skdense.many import check_networks
 
-__all__ = ["Contributions", "contributions", "dead_unit_masks"]
+__all__ = [
+    "Contributions",
+    "contributions",
+    "dead_unit_masks",
+    "feature_importance",
+    "plot_importance",
+]
 
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
@@ -212,6 +220,169 @@ def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
         return np.asarray(outputs_of(table), dtype=float).reshape(len(table), -1)[:, column]
 
     return predict
+
+
+# --- importance of columns ---------------------------------------------------------------------------
+
+
+def feature_importance(
+    estimator: BaseEstimator,
+    X: MatrixLike,
+    y: ArrayLike,
+    *,
+    scoring: str | Callable | None = None,
+    n_repeats: int = 5,
+    sample_weight: ArrayLike | None = None,
+    random_state: int | RandomState | None = None,
+) -> Any:
+    """Compute how much the loss of a model grows when the values of one column are permuted.
+
+    This is permutation importance [1]_: with the same `random_state` the numbers are those of
+    :func:`sklearn.inspection.permutation_importance`. It takes data frames of any library, names the
+    columns, and is silent about new data that are unlike those in `fit`, as permuted rows are.
+
+    Use rows that the model was not fitted to: on the rows of `fit`, a column may seem to matter only
+    because the model knows these rows by it. If two columns say the same, permuting one of them changes
+    little, so both may seem not to matter.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted model.
+    X : data frame or array-like of shape (n_samples, n_columns)
+        Rows that the model was not fitted to.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their true values.
+    scoring : str, callable or None, default=None
+        The score of scikit-learn whose decrease is measured. None means "neg_log_loss" for classifiers
+        and "neg_root_mean_squared_error" for regressors, and so the increase of the log-loss or of the
+        root mean squared error.
+    n_repeats : int, default=5
+        How often each column is permuted.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the score.
+    random_state : int, RandomState instance or None, default=None
+        Draws the permutations.
+
+    Returns
+    -------
+    importance : pandas.DataFrame of shape (n_columns, 2)
+        A row for each column of X, the most important first. `importance` is the mean increase of the
+        loss, and `std` its standard deviation over the permutations.
+
+    See Also
+    --------
+    plot_importance : Draw the result.
+    contributions : What moved the prediction of a single row.
+
+    References
+    ----------
+    .. [1] Breiman (2001), "Random Forests", Machine Learning 45, section 10.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdense.inspection import feature_importance
+    >>> X = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "age": [5.0, 2.0, 2.0, 1.0]})
+    >>> model = LinearRegression().fit(X, 10 * X["size"])
+    >>> importance = feature_importance(model, X, 10 * X["size"], random_state=0)
+    >>> importance.round(1)
+          importance  std
+    size        10.7  9.3
+    age          0.0  0.0
+    """
+    from pandas import DataFrame
+
+    check_is_fitted(estimator)
+    check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
+    X = _as_table("X", X)
+    if scoring is None:
+        scoring = "neg_log_loss" if is_classifier(estimator) else "neg_root_mean_squared_error"
+    scorer = check_scoring(estimator, scoring=scoring)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    # As scikit-learn draws them: each column gets the same permutations.
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
+    order, permutations = np.arange(len(X)), []
+    for shuffled in _shuffles(np.random.RandomState(seed), len(X), n_repeats):
+        order = order[shuffled]
+        permutations.append(order)
+    with catch_warnings(action="ignore", category=UnlikeDataWarning):
+        score = scorer(estimator, X, y, **weights)
+        increases = [
+            [
+                score - scorer(estimator, _with_rows_of(X, column, order), y, **weights)
+                for order in permutations
+            ]
+            for column in range(X.shape[1])
+        ]
+    names = getattr(X, "columns", [f"x{column}" for column in range(X.shape[1])])
+    facts = {"importance": np.mean(increases, axis=1), "std": np.std(increases, axis=1)}
+    importance = DataFrame(facts, index=[*names])
+    return importance.sort_values("importance", ascending=False, kind="stable")
+
+
+def _shuffles(random_state, n_rows, n_repeats):
+    """Rows in random orders, each shuffled from the one before."""
+    order = np.arange(n_rows)
+    for _ in range(n_repeats):
+        random_state.shuffle(order)
+        yield order
+
+
+def _with_rows_of(table, column, order):
+    """A table in which one column has its rows in another order."""
+    if hasattr(table, "iloc"):
+        changed = table.copy(deep=False)
+        changed.isetitem(column, table.iloc[:, column].array.take(order))
+        return changed
+    if hasattr(table, "get_columns"):
+        return table.with_columns(table.to_series(column).gather(order))
+    changed = table.copy()
+    changed[:, column] = table[order, column]
+    return changed
+
+
+def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -> Any:
+    """Draw the importance of columns as bars, with their standard deviations.
+
+    Parameters
+    ----------
+    importance : pandas.DataFrame
+        What :func:`feature_importance` returned.
+    max_columns : int, default=20
+        The most columns that are drawn: the most important ones.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. None makes a new figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The axes, the most important column at the top.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdense.inspection import plot_importance
+    >>> importance = pd.DataFrame({"importance": [0.4, 0.1], "std": [0.02, 0.03]}, ["calls", "plan"])
+    >>> ax = plot_importance(importance)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['plan', 'calls']
+    """
+    check_scalar(max_columns, "max_columns", Integral, min_val=1)
+    if ax is None:
+        from matplotlib.pyplot import subplots
+
+        _, ax = subplots(layout="constrained")
+    drawn = importance.sort_values("importance", ascending=False, kind="stable")[:max_columns][::-1]
+    ax.barh([str(name) for name in drawn.index], drawn["importance"], xerr=drawn["std"], capsize=3)
+    ax.set_xlabel("increase of the loss when the column is permuted")
+    return ax
 
 
 # --- networks ----------------------------------------------------------------------------------------

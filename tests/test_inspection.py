@@ -1,15 +1,21 @@
-"""Dead units, on networks whose state is known."""
+"""Importance of columns, against scikit-learn; and dead units, on networks whose state is known."""
+
+import warnings
 
 import numpy as np
+import pandas as pd
+import polars
 import pytest
-from sklearn.linear_model import LogisticRegression
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers import OF_NOTEBOOK
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
 from skdense.datasets import make_two_clouds
-from skdense.inspection import dead_unit_masks
+from skdense.inspection import dead_unit_masks, feature_importance, plot_importance
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -57,3 +63,96 @@ class OwnFit(LowLevelMLPClassifier):
 def test_what_the_units_of_a_subclass_see_is_not_guessed():
     with pytest.raises(TypeError, match="OwnFit overrides fit"):
         dead_unit_masks(OwnFit((3,), max_iter=1).fit(X, y), X)
+
+
+# --- importance of columns ---------------------------------------------------------------------------
+
+
+def messy_table(n_rows, seed):
+    """Columns of which only two matter, and a y of two classes."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "noise": rng.normal(size=n_rows),
+            "town": rng.choice(np.array(["Cork", "Oslo", None], dtype=object), n_rows),
+            "constant": 1,
+            "age": np.where(rng.random(n_rows) < 0.1, np.nan, rng.uniform(18, 90, n_rows)),
+        }
+    )
+    score = 1.0 * (table["age"] > 50) + (table["town"] == "Oslo") + rng.normal(0, 0.3, n_rows)
+    return table, score > 0.5
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    table, y = messy_table(200, seed=0)
+    with pytest.warns(UserWarning, match="'constant'"):
+        return TabularClassifier(models=["trees", "linear"], cv=2, random_state=0).fit(table, y)
+
+
+def test_importance_is_scikit_learns_by_name(classifier):
+    X, y = messy_table(100, seed=1)
+    weights = np.arange(len(y)) % 3
+    for scoring, given in ((None, {}), ("accuracy", {"sample_weight": weights, "n_repeats": 3})):
+        importance = feature_importance(classifier, X, y, scoring=scoring, random_state=0, **given)
+        settings = {"scoring": scoring or "neg_log_loss", "random_state": 0, **given}
+        expected = permutation_importance(classifier, X, y, **settings)
+        assert_allclose(importance.loc[X.columns, "importance"], expected.importances_mean)
+        assert_allclose(importance.loc[X.columns, "std"], expected.importances_std)
+        assert importance["importance"].is_monotonic_decreasing
+    assert set(importance.index[:2]) == {"town", "age"}
+    assert importance.loc["constant"].tolist() == [0, 0]
+
+
+def test_the_container_of_the_table_does_not_matter_to_importance(classifier):
+    X, y = messy_table(100, seed=1)
+    expected = feature_importance(classifier, X, y, random_state=0)
+    polars_frame = polars.DataFrame(X.astype(object).where(X.notna(), None).to_dict("list"))
+    for table in (polars_frame, polars_frame.lazy()):
+        importance = feature_importance(classifier, table, y, random_state=0)
+        pd.testing.assert_frame_equal(importance, expected)
+    X = X[["noise", "age"]].fillna(0).to_numpy()
+    model = LinearRegression().fit(X, y)
+    importance = feature_importance(model, X, y, random_state=0)
+    settings = {"scoring": "neg_root_mean_squared_error", "random_state": 0}
+    expected = permutation_importance(model, X, y, **settings)
+    assert importance.index.tolist() == ["x1", "x0"]
+    assert_allclose(importance["importance"], expected.importances_mean[::-1])
+
+
+def test_importance_is_silent_about_new_data_and_changes_no_row(classifier):
+    X, y = messy_table(100, seed=1)
+    X["age"] += 100
+    before = X.copy()
+    with pytest.warns(UserWarning, match="'age'"):
+        classifier.predict(X)
+    with warnings.catch_warnings(action="error"):
+        feature_importance(classifier, X, y, n_repeats=1, random_state=0)
+    pd.testing.assert_frame_equal(X, before)
+
+
+def test_importance_is_that_of_each_output():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["a", "b"])
+    y = np.c_[X["a"], 3 * X["b"]]
+    model = TabularRegressor(models=["linear"], cv=2, random_state=0).fit(X, y)
+    importance = feature_importance(model, X, y, n_repeats=2, random_state=0)
+    assert importance.index.tolist() == ["b", "a"]
+
+
+def test_the_most_important_columns_are_drawn_at_the_top():
+    importance = pd.DataFrame({"importance": [0.1, 0.4, 0.2], "std": 0.01}, index=["a", "b", 3])
+    ax = plot_importance(importance, max_columns=2)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["3", "b"]
+    assert_array_equal([bar.get_width() for bar in ax.patches], [0.2, 0.4])
+    assert plot_importance(importance, ax=ax) is ax
+
+
+def test_what_importance_cannot_use_is_named(classifier):
+    X, y = messy_table(20, seed=1)
+    with pytest.raises(ValueError, match="n_repeats == 0, must be >= 1"):
+        feature_importance(classifier, X, y, n_repeats=0)
+    with pytest.raises(ValueError, match="'scoring' parameter of check_scoring"):
+        feature_importance(classifier, X, y, scoring="loss")
+    with pytest.raises(ValueError, match="max_columns == 0, must be >= 1"):
+        plot_importance(pd.DataFrame(), max_columns=0)

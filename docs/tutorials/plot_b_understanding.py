@@ -13,12 +13,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_diabetes
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import PredictionErrorDisplay
 from sklearn.model_selection import train_test_split
 
 from skdense import TabularRegressor
-from skdense.inspection import contributions
+from skdense.inspection import contributions, feature_importance, plot_importance
 
 plt.rcParams["figure.constrained_layout.use"] = True
 
@@ -41,17 +40,16 @@ model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 #
 # Feature importance
 # ------------------
-# Permutation importance is the decrease of the score on test rows when one column is shuffled.
+# Permutation importance is the increase of the error on test rows, here the root mean squared error,
+# when one column is permuted. The lines are standard deviations over five permutations.
 
-importance = permutation_importance(model, X_test, y_test, n_repeats=5, random_state=0)
-means = pd.Series(importance.importances_mean, X.columns).sort_values()
-axes = means.plot.barh(figsize=(6.4, 4))
-axes.set_xlabel("decrease in R2 when the column is shuffled")
+importance = feature_importance(model, X_test, y_test, random_state=0)
+plot_importance(importance)
 plt.show()
 
 # %%
 # Correlated columns, such as the three cholesterol values here, share their importance: if one of them
-# is shuffled, the model can still use the others.
+# is permuted, the model can still use the others.
 #
 # .. index:: ! Shapley values
 #

@@ -23,10 +23,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 import pandas as pd
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
 from skdense import TabularClassifier
+from skdense.inspection import feature_importance, plot_importance
 from skdense.onnx import onnx_inputs, to_onnx
 
 # sphinx_gallery_start_ignore
@@ -98,11 +98,10 @@ print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 warnings.filterwarnings("ignore", category=UserWarning)  # shown above
 
-drop = permutation_importance(
-    model, X[is_new], y[is_new], scoring="neg_log_loss", n_repeats=2, random_state=0
-).importances_mean
-axes = pd.Series(drop, X.columns).sort_values().plot.barh(figsize=(6.4, 3.2))
-axes.set_xlabel("increase in log-loss when the column is shuffled")
+importance = feature_importance(
+    model, X[is_new], y[is_new], n_repeats=2, random_state=0
+)
+plot_importance(importance)
 plt.show()
 
 # %%
