@@ -505,7 +505,7 @@ def accuracies():
     columns, heading = [], ["model"]
     for (whole, confirming), loss in zip(lists().values(), TASKS.values(), strict=True):
         columns += [whole["ratio"], confirming["ratio"], whole["fit, s"]]
-        heading += [f"{loss} over ours", "confirming tables", "fit, s"]
+        heading += [f"relative {loss}", "held-out tables", "CPU s of a fit"]
     found = pd.concat(columns, axis=1).fillna("")
     names = ["skdense", *found.index[1:]]
     return [heading, *([name, *cells] for name, cells in zip(names, found.to_numpy()))]
