@@ -270,7 +270,7 @@ def _columns_by_input(model):
 
 def _about(name, column):
     """What a program has to know about an input that does not read the table by this package."""
-    from skdense.tabular.kinds import MISSING  # which imports pandas
+    from skdense.tabular.cells import MISSING  # which imports pandas
 
     about = {"input": name, "column": column.name, "kind": column.kind}
     if column.kind in ("categories", "strings"):
@@ -453,11 +453,11 @@ def _utc_offsets(column):
 
 def _levels(graph, column, strings):
     """A column of levels: a row of two tables, and a column for each word."""
-    from skdense.tabular.kinds import MISSING, texts_of
+    from skdense.tabular.cells import MISSING, spellings
 
     known = [*dict.fromkeys([*column.levels, *column.numbers, None])]
     missing, n_levels = known.index(None), len(column.levels)
-    row_of = {text: row for row, level in enumerate(known) if level for text in texts_of(level)}
+    row_of = {text: row for row, level in enumerate(known) if level for text in spellings(level)}
     row_of |= dict.fromkeys(sorted(MISSING) if column.kind == "strings" else [""], missing)
     empty = graph("RegexFullMatch", strings, pattern=_WHITE_SPACE)
     row = graph(
@@ -487,7 +487,7 @@ def _levels(graph, column, strings):
 
 
 def _any_case(word):
-    """The pattern of a word in lower case, and in all other cases that `words_of` reads as this one.
+    """The pattern of a word in lower case, and in all other cases that `words_in` reads as this one.
 
     The flag (?i) takes more letters for equal: the micro sign and the Greek mu, the long s and the s.
     """
@@ -496,13 +496,13 @@ def _any_case(word):
 
 @cache
 def _other_cases():
-    """The characters that `words_of` reads as a letter, by this letter in lower case."""
-    from skdense.tabular.levels import words_of
+    """The characters that `words_in` reads as a letter, by this letter in lower case."""
+    from skdense.tabular.levels import words_in
 
     letters = defaultdict(str)
     for character in map(chr, range(sys.maxunicode + 1)):
         if character.lower() != character or character == "ς":
-            for letter in words_of(character):
+            for letter in words_in(character):
                 letters[letter] += character
     return letters
 

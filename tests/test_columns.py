@@ -27,7 +27,7 @@ from skrub import DatetimeEncoder
 
 from skdense.exceptions import UnlikeDataWarning
 from skdense.tabular.columns import TableEncoder
-from skdense.tabular.kinds import chance_of_outside, is_surprising
+from skdense.tabular.kinds import chance_of_outside, is_unlikely
 
 
 @parametrize_with_checks([TableEncoder()])
@@ -1016,7 +1016,7 @@ def test_the_chance_of_a_share_is_that_of_all_orders_of_old_and_new_rows(n_known
     for k in range(1, min(n_of_kind, n_new) + 1):
         at_least = sum(count for new, count in counts.items() if new >= k) / counts.total()
         for share in (0.999, 1.001):  # of what is surprising, by the number of things that could be
-            is_told = is_surprising(k, n_new, n_of_kind - k, n_known, 0.001 / at_least * share)
+            is_told = is_unlikely(k, n_new, n_of_kind - k, n_known, 0.001 / at_least * share)
             assert not is_told or share < 1
 
 

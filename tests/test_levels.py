@@ -13,9 +13,10 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import OneHotEncoder
 
 from skdense.tabular import levels as module
+from skdense.tabular.cells import factorized
 from skdense.tabular.columns import TableEncoder
-from skdense.tabular.kinds import Levels, coded
-from skdense.tabular.levels import chances_of, depends, helpful_beside_others
+from skdense.tabular.kinds import Levels
+from skdense.tabular.levels import depends, global_test, helpful_beside_others
 
 LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
 
@@ -23,7 +24,7 @@ LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
 @pytest.fixture
 def few(monkeypatch):
     """Columns of three levels are ones of many, of which six columns are left."""
-    for name, value in {"MANY": 3, "_LEAST": 2, "_MOST": 6}.items():
+    for name, value in {"MANY_LEVELS": 3, "_FEWEST_ROWS": 2, "_MOST_COLUMNS": 6}.items():
         monkeypatch.setattr(module, name, value)
 
 
@@ -33,8 +34,8 @@ def test_the_most_frequent_levels_and_words_have_a_column_and_repeated_levels_tw
     few, known, new
 ):
     column = Levels("c", "strings")
-    values = coded(np.array([*known, *new], object), {""})
-    column.learn(coded(np.array(known, object), {""}))
+    values = factorized(np.array([*known, *new], object), {""})
+    column.learn(factorized(np.array(known, object), {""}))
     known, new = (
         [value if value and not value.isspace() else None for value in x] for x in (known, new)
     )
@@ -76,13 +77,13 @@ def test_the_order_of_rows_does_not_matter_for_levels(few):
 @given(st.lists(st.none() | st.sampled_from("abcdefg"), min_size=1, max_size=60))
 def test_few_levels_are_written_as_scikit_learn_would(known):
     column = Levels("c", "strings")
-    column.learn(coded(np.array(known, object), {""}))
+    column.learn(factorized(np.array(known, object), {""}))
     known, new = (np.array(x, object)[:, None] for x in (known, ["a", "h", None]))
     theirs = OneHotEncoder(
         min_frequency=5, handle_unknown="infrequent_if_exist", sparse_output=False
     ).fit(known)
     for values in (known, new):
-        ours = column.encode(coded(values[:, 0], {""}))[:, column.keep]
+        ours = column.encode(factorized(values[:, 0], {""}))[:, column.keep]
         expected = theirs.transform(values)
         varied = np.ptp(theirs.transform(known), axis=0) > 0
         assert_array_equal(ours, expected[:, varied])
@@ -101,7 +102,7 @@ def test_the_chance_of_correlations_is_about_that_of_targets_in_any_order(seed, 
 
     given = statistic(np.arange(80))
     others = [statistic(rng.permutation(80)) for _ in range(1000)]
-    (chance,) = chances_of(columns, [targets])
+    (chance,) = global_test(columns, [targets])
     assert chance == pytest.approx(np.mean(np.array(others) >= given), abs=0.06)
 
 
@@ -148,6 +149,22 @@ def test_a_column_that_matters_only_beside_others_stays_and_an_id_does_not(seed)
     assert dropped(X, y, splits) == ["id"]
 
 
+@pytest.mark.filterwarnings("ignore:columns are not used")
+@pytest.mark.parametrize("seed", range(6))
+def test_a_column_that_only_determines_how_large_errors_are_stays_for_regression(seed):
+    """An ID as another column of as many levels does not, and neither of them for classes."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_sensors = rng.integers([1500, 41], [3000, 90])
+    spread = np.exp(rng.uniform(0.5, 1) * rng.normal(size=n_sensors))
+    sensor, other = rng.integers(n_sensors, size=(2, n_rows))
+    X = pd.DataFrame({"x": rng.normal(size=n_rows), "z": rng.normal(size=n_rows)})
+    X["sensor"], X["code"] = [f"s{i}" for i in sensor], [f"c{i}" for i in other]
+    y = 9 * X["x"].to_numpy() + spread[sensor] * rng.normal(size=n_rows)
+    splits = [*KFold(5, shuffle=True, random_state=seed).split(X)]
+    assert dropped(X, y, splits) == ["code"]
+    assert "code" in dropped(X, (X["x"] > 0).to_numpy().astype(int), splits)
+
+
 def test_a_customer_who_is_in_one_group_says_nothing_about_others():
     rng = np.random.default_rng(0)
     customer = np.arange(1200) // 10
@@ -164,7 +181,7 @@ def test_a_customer_who_is_in_one_group_says_nothing_about_others():
 
 def test_names_of_columns_have_no_part_in_what_is_asked_of_them(monkeypatch):
     """Sets of strings have another order in each process."""
-    monkeypatch.setattr(module, "_HELPS_SURELY", 0.0)  # noise helps in about one of two draws
+    monkeypatch.setattr(module, "_STANDARD_ERRORS", 0.0)  # noise helps in about one of two draws
     rng = np.random.default_rng(0)
     columns, y = rng.integers(0, 9, (400, 12)).astype(np.float32), rng.normal(size=(400, 2))
     found = [

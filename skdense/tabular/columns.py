@@ -19,6 +19,7 @@ from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular import kinds, levels
+from skdense.tabular.cells import shown
 from skdense.tabular.kinds import Column, Ignored, Levels, Numbers
 from skdense.tabular.readings import column_as, entries_by_name, guessed_column, remarks_on_integers
 
@@ -255,24 +256,24 @@ class TableEncoder(TransformerMixin, Saved):
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         read, differences, used = {}, [], self._used
 
-        def tell_of(column):
-            def tell(difference, text, count, n_values, example=None, share_in_fit=None):
+        def reporter_of(column):
+            def report(difference, text, count, n_values, example=None, share_in_fit=None):
                 facts = column.name, difference, int(count), int(n_values), example, share_in_fit
                 differences.append(UnlikeDataWarning(f"column {column.name!r} {text}", *facts))
 
-            return tell
+            return report
 
         for column in used.in_order:
-            read[column.name] = column.read(series[column.name], tell_of(column))
+            read[column.name] = column.read(series[column.name], reporter_of(column))
         if used.numbers:
-            numbers = self._stacked(read)
+            numbers = self._matrix_of_numbers(read)
             is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
             is_odd |= np.isnan(numbers).mean(axis=0) > used.n_missing / used.n_rows
             is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
-                used.numbers[place].compare(numbers[:, place], tell_of(used.numbers[place]))
+                used.numbers[place].compare(numbers[:, place], reporter_of(used.numbers[place]))
         for column in used.others:
-            column.compare(read[column.name], tell_of(column))
+            column.compare(read[column.name], reporter_of(column))
         return read, differences
 
     def _arrange(self):
@@ -288,7 +289,7 @@ class TableEncoder(TransformerMixin, Saved):
         for fact in ("low", "high", "shift", "scale", "n_missing", "n_rows"):
             setattr(used, fact, np.array([getattr(each, fact) for each in used.numbers]))
 
-    def _stacked(self, read):
+    def _matrix_of_numbers(self, read):
         """The numbers of all columns that have some, side by side."""
         return np.array([read[each.name] for each in self._used.numbers]).T
 
@@ -297,7 +298,7 @@ class TableEncoder(TransformerMixin, Saved):
         used = self._used
         blocks = [each.encode(read[each.name])[:, each.keep] for each in used.others]
         if used.numbers:
-            numbers = kinds.shifted(self._stacked(read), used.shift, used.scale)
+            numbers = kinds.shifted(self._matrix_of_numbers(read), used.shift, used.scale)
             blocks.insert(0, numbers[:, [bool(each.keep) for each in used.numbers]])
         blocks += [np.isnan(read[each.name])[:, None] for each in used.in_order if each.is_marked]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
@@ -352,19 +353,19 @@ def _read_in_fit(column, values, is_given):
     """The values of a column, and a remark if some are not of the kind that the user gives."""
     remarks = []
 
-    def tell(difference, text, count, n_values, example=None, share_in_fit=None):
+    def report(difference, text, count, n_values, example=None, share_in_fit=None):
         if difference != "unreadable":
             return
         column.n_unread, counts = int(count), f"{count} of {n_values} values"
         if is_given and count >= n_values / 2:
-            raise ValueError(f"{counts} cannot, such as {kinds.shown(example)}")
+            raise ValueError(f"{counts} cannot, such as {shown(example)}")
         if is_given:
             remarks.append(
                 f"column {column.name!r}: {counts} cannot be read as {column.kind}, such as "
-                f"{kinds.shown(example)}, and are taken as missing"
+                f"{shown(example)}, and are taken as missing"
             )
 
-    return column.read(values, tell), remarks
+    return column.read(values, report), remarks
 
 
 def _without_effect(columns, guessed, read, y, splits):
@@ -375,7 +376,7 @@ def _without_effect(columns, guessed, read, y, splits):
             codes, texts = read[column.name]
             codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
             words = [place for place in column.keep if column.outputs[place][1] == "word"]
-            is_new = splits is not None and not levels.cross_folds(codes, splits)
+            is_new = splits is not None and not levels.levels_recur(codes, splits)
             keep, written = words if is_new else column.keep, column.encode(read[column.name])
             if not (keep and levels.depends(y, written[:, keep])):
                 doubtful[column.name], tested[column.name] = written[:, words], written[:, keep]
@@ -415,10 +416,10 @@ def _columns_of(X):
         raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
     if hasattr(X, "iloc"):
         return {name: values for name, (_, values) in zip(names, X.items())}
-    return dict(zip(names, map(_of_polars, X.iter_columns())))
+    return dict(zip(names, map(_from_polars, X.iter_columns())))
 
 
-def _of_polars(column):
+def _from_polars(column):
     """A Series of polars as an array or a Series of pandas."""
     from polars import Categorical, Enum, Float64
 

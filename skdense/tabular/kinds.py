@@ -5,73 +5,43 @@ builtins and arrays, so a file of a model needs none of these classes. Nothing b
 How a value is read never depends on the other rows.
 """
 
-import re
 from collections import Counter
-from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import islice, product
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import infer_dtype
 from scipy.special import bdtrc
 from scipy.stats import hypergeom
 
-from skdense.tabular.levels import MANY, chosen_of, probable_share, words_of
+from skdense.tabular.cells import (
+    CURRENCIES,
+    LONGEST_DATE,
+    MISSING,
+    NUMBER,
+    containers_in,
+    count_rows,
+    factorized,
+    has_zone,
+    in_utc,
+    infer_kind,
+    parse_amount,
+    parse_dates,
+    parse_number,
+    shown,
+)
+from skdense.tabular.levels import MANY_LEVELS, probable_share, selected_levels, words_in
 
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
-_SURPRISING = 0.001
+_LEVEL_OF_TESTS = 0.001
 """The level of the tests for differences from the table in `fit`."""
 _CHANCE_OF_NEW = 0.003
 """The level of both parts of the test for new levels: that of the estimated share of their rows, and
 that of their number in the new rows. There are fewer false alarms, as both parts have to be wrong."""
 _MOST_FREQUENT, _SAMPLE = 20, 2000
 """How many frequent values are kept, and in how many new values the most frequent one is looked for."""
-_FEW = 20
-"""From this number of strings on, pandas reads dates faster than Python."""
 _MUCH_MORE = 0.1
 """The smallest increase of the share of one value that is reported."""
-_LONGEST_EXAMPLE = 60
-"""The number of characters of a value that messages show."""
-_MANTISSA = 2**53
-"""Integers up to this one are exact as float64."""
-# Cells may have any length, and may come from strangers. So the time of each pattern is linear in the
-# length of the string: no two neighbouring parts that repeat match the same characters, and `search`
-# with a pattern that begins in many places gets strings of limited length.
-LONGEST_DATE = 100
-"""No longer string is read as a date or a duration. The parsers of pandas are not ours."""
-_DATE = re.compile(r"[0-9]{4}|[0-9]\D+[0-9]")
-"""What all strings contain that are dates."""
-_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
-"""How strings end that have a time and its offset from UTC."""
-NUMBER = re.compile(
-    r"\s*[+\u2212-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", re.I
-)
-"""Strings that are numbers. U+2212 is the typographic minus sign."""
-_CURRENCIES = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
-"""Signs of currencies, and what means the same."""
-_CODES_OF_CURRENCIES = (
-    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN NOK NZD PHP PLN RUB SEK SGD "
-    "THB TRY TWD USD ZAR"
-)
-_UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
-_UNITS = re.compile(rf"{_UNIT}|%")
-_SEPARATORS = "'\u2019 \u00a0\u202f"
-"""What may separate thousands, but for the comma and the point."""
-_AMOUNT = re.compile(
-    rf"([+\u2212-]?)({_UNIT})?\s*([+\u2212-]?)(\.?[0-9][0-9.,{_SEPARATORS}]*+)\s*({_UNIT}|%)?"
-)
-"""Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
-_DIGITS = {
-    decimal: re.compile(
-        rf"(?:[1-9][0-9]{{0,2}}([{other}{_SEPARATORS}])[0-9]{{3}}(?:\1[0-9]{{3}})*|[0-9]+)?"
-        rf"(?:\{decimal}[0-9]*)?"
-    )
-    for decimal, other in ((".", ","), (",", "."))
-}
-"""Digits with separators of thousands, by the mark of decimals."""
 IGNORED = "column_kinds says so"
 _ALL_MISSING, ALL_EQUAL = "all its values are missing", "all its values are equal"
 _ALL_RARE = (
@@ -79,140 +49,9 @@ _ALL_RARE = (
     "columns of these parts"
 )
 """Why nothing of a column can be used."""
-MISSING = frozenset(
-    "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
-    "?|...|none|None|".split("|")
-)
-"""The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
-CONTAINERS = list, tuple, set, frozenset, dict, np.ndarray
-"""Values of cells that are no categories."""
-_KIND_OF_TYPE = {
-    **dict.fromkeys(("floating", "integer", "mixed-integer-float", "boolean", "decimal"), "numbers"),
-    **dict.fromkeys(("datetime64", "datetime", "date"), "dates"),
-    **dict.fromkeys(("timedelta64", "timedelta"), "durations"),
-    "categorical": "categories",
-}
-"""The kind of a column by pandas' name of the type of its values."""
 
 
-def kind_of(values: Any) -> str:
-    """The kind of a Series or array by its type, or by the types of its values if it has objects."""
-    if str(values.dtype).startswith("dictionary<"):  # as pyarrow calls categories
-        return "categories"
-    inferred = infer_dtype(values, skipna=True)
-    if inferred == "complex":
-        raise ValueError("Complex data not supported")
-    return _KIND_OF_TYPE.get(inferred, "strings")
-
-
-def shown(value: Any) -> str:
-    """A value as messages show it: short, and NumPy's scalars as those of Python."""
-    if isinstance(value, CONTAINERS):
-        text = f"[{', '.join(map(shown, islice(value, 5)))}]"
-        if isinstance(value, dict):
-            text = ", ".join(f"{shown(key)}: {shown(item)}" for key, item in islice(value.items(), 5))
-            text = f"{{{text}}}"
-    else:
-        text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= _LONGEST_EXAMPLE else f"{text[: _LONGEST_EXAMPLE - 4]}...{text[-1]}"
-
-
-def containers_in(values: Any) -> list:
-    """The lists, sets, dicts and arrays among the values of a column."""
-    if getattr(values.dtype, "kind", None) != "O":
-        return []
-    return [value for value in np.asarray(values, object) if isinstance(value, CONTAINERS)]
-
-
-def loses_digits(values: Any) -> bool:
-    """Whether some of these integers, or strings of integers, are other numbers as float64."""
-    ints = (int(x) for x in values if _is_large_int(x))
-    return any(int(float(x)) != x for x in ints)
-
-
-def _is_large_int(value):
-    if isinstance(value, str):
-        digits = value.strip().lstrip("+-\u2212")
-        return 15 < len(digits) < 300 and digits.isascii() and digits.isdecimal()
-    return isinstance(value, (int, np.integer)) and _MANTISSA < abs(int(value)) < 10**300
-
-
-def text_of(value: Any) -> str:
-    """A value as a string. 1, 1.0 and "1.0" are the same, as a missing value makes floats of ints."""
-    if isinstance(value, CONTAINERS):
-        return ""  # missing
-    if isinstance(value, Decimal):
-        value = float(value)
-    text = str(value)
-    if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
-        return text[:-2]
-    if "e+" in text and NUMBER.fullmatch(text) and np.isfinite(float(text)):
-        return str(int(float(text)))  # a float of 1e16 or more
-    return text
-
-
-def number_of(text: str) -> float:
-    """The number that a string shows."""
-    return float(text.replace("\u2212", "-"))
-
-
-def amount_of(text: str, decimal: str, unit: str | None = None) -> tuple[float, str] | None:
-    """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit.
-
-    Currencies and "%" are always units; `unit` may be another one, such as "kg".
-    """
-    text, other_unit = text.strip(), ""
-    if unit and text.endswith(unit) and _UNITS.fullmatch(unit) is None:
-        text, other_unit = text.removesuffix(unit).rstrip(), unit
-    match = _AMOUNT.fullmatch(text)
-    if match is None:
-        return None
-    sign, before, other_sign, digits, after = match.groups("")
-    digits = digits.rstrip()
-    if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
-        return None
-    number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
-    name = before or after
-    if name and other_unit:
-        return None
-    return number_of(f"{sign or other_sign}{number}"), _CURRENCIES.get(name, name) or other_unit
-
-
-def has_zone(text: str) -> bool:
-    """Whether a string ends with a time and its offset from UTC."""
-    return _ZONE.search(text[-LONGEST_DATE:]) is not None
-
-
-def texts_of(text: str) -> list[str]:
-    """The strings that are read as this one."""
-    texts = [text, f"{text}.0", str(number_of(text)) if NUMBER.fullmatch(text) else text]
-    return [other for other in dict.fromkeys(texts) if text_of(other) == text]
-
-
-def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
-    """Values as numbers of distinct strings, and these, with None for missing ones."""
-    if values.dtype.kind in "mM":
-        values = pd.Series(values)
-    values = np.asarray(values, dtype=object)
-    texts: dict[str, int] = {}
-    codes = [
-        texts.setdefault("" if is_missing else x if type(x) is str else text_of(x), len(texts))
-        for x, is_missing in zip(values, pd.isna(values))
-    ]
-    levels: dict[str | None, int] = {}
-    places = [
-        levels.setdefault(None if x in missing or x.isspace() else x, len(levels))
-        for x in map(text_of, texts)
-    ]
-    return np.array(places, np.intp)[codes], list(levels)
-
-
-def counted(codes: np.ndarray, texts: list[str | None]) -> np.ndarray:
-    """The number of rows of each distinct string, 0 for missing ones."""
-    return np.bincount(codes, minlength=len(texts)) * [text is not None for text in texts]
-
-
-def shift_of(values: np.ndarray) -> tuple[float, float]:
+def shift_and_scale(values: np.ndarray) -> tuple[float, float]:
     """A shift and a factor after which float32 is precise enough for numbers, and they suit it.
 
     The shift is the median of the distinct values: most rows may have a code such as 0, and the others
@@ -247,14 +86,14 @@ def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
     return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
 
 
-def is_surprising(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
+def is_unlikely(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
     """Whether k of n values have what only so many in `fit` had, by more than chance.
 
     It is that of any of so many things, if all orders of the old and new values are equally probable.
     """
-    if not k or bdtrc(k - 1, n, (k_in_fit + 1) / (n_in_fit + 2)) * of >= _SURPRISING:
+    if not k or bdtrc(k - 1, n, (k_in_fit + 1) / (n_in_fit + 2)) * of >= _LEVEL_OF_TESTS:
         return False  # which is known soon
-    return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * of < _SURPRISING
+    return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * of < _LEVEL_OF_TESTS
 
 
 class Column:
@@ -306,18 +145,19 @@ class Column:
         vars(column).update({name: value for name, value in state.items() if name != "class"})
         return column
 
-    def read(self, values: Any, tell: Any) -> Any:
+    def read(self, values: Any, report: Any) -> Any:
         """The values, with NaN for missing ones.
 
-        `tell` reports differences from the values in `fit`: their kind, a text that says what they are,
-        the number of values that differ, that of all values, an example, and their share in `fit`.
+        `report` is called for each difference from the values in `fit`, with its name, a text, the
+        number of values that differ, that of all values, an example, and the share of such values
+        in `fit`.
         """
         try:
-            kind = kind_of(values)
+            kind = infer_kind(values)
             if kind == self.kind:
-                return self._read(values, tell)
+                return self._read(values, report)
             if kind in self.readable or (self.kind != "numbers" and pd.isna(values).all()):
-                return self._read_texts(*coded(values, MISSING), containers_in(values), tell)
+                return self._read_texts(*factorized(values, MISSING), containers_in(values), report)
             raise ValueError(f"they are {kind}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
             raise ValueError(
@@ -325,9 +165,9 @@ class Column:
                 f"read as {self.kind}: {error}"
             ) from error
 
-    def _read_texts(self, codes, texts, containers, tell):
-        values = self._parsed(texts, tell)
-        counts = counted(codes, texts)
+    def _read_texts(self, codes, texts, containers, report):
+        values = self._parsed(texts, report)
+        counts = count_rows(codes, texts)
         unread = counts * np.isnan(values)
         if n_unread := unread.sum() + len(containers):
             n = counts.sum() + len(containers)
@@ -335,14 +175,14 @@ class Column:
             if n_unread == n > 1:
                 raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
             text = f"has values that cannot be read as {self.kind} and are taken as missing"
-            self._tell_unread(text, n_unread, n, example, tell)
+            self._report_unread(text, n_unread, n, example, report)
         return values[codes]
 
-    def _tell_unread(self, text, n_unread, n, example, tell):
+    def _report_unread(self, text, n_unread, n, example, report):
         """Tell of values that cannot be read, if there are more than `fit` and chance explain."""
-        if not self.n_unread or is_surprising(n_unread, n, self.n_unread, self.n_rows):
+        if not self.n_unread or is_unlikely(n_unread, n, self.n_unread, self.n_rows):
             share_in_fit = self.n_unread / self.n_rows if self.n_unread else 0.0
-            tell("unreadable", text, n_unread, n, example, share_in_fit)
+            report("unreadable", text, n_unread, n, example, share_in_fit)
 
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
@@ -359,39 +199,39 @@ class Column:
         self.keep = _varied(self.encode(values))
         return "" if self.keep or self.is_marked else ALL_EQUAL
 
-    def compare(self, values: Any, tell: Any) -> None:
+    def compare(self, values: Any, report: Any) -> None:
         """Tell of values outside the range in `fit`, and of larger shares than chance explains."""
         present = values[~np.isnan(values)].view(self.stored)
         n = len(present)
         found, counts = np.unique(present[:: n // _SAMPLE + 1], return_counts=True)
         most = found[np.argmax(counts)] if n else np.nan
-        self._compare_shares(n, len(values), most, np.count_nonzero(present == most), tell)
+        self._compare_shares(n, len(values), most, np.count_nonzero(present == most), report)
         is_outside = (present < self.low) | (present > self.high)
         n_outside = np.count_nonzero(is_outside)
-        if n_outside and chance_of_outside(n_outside, len(present), self.n) < _SURPRISING:
+        if n_outside and chance_of_outside(n_outside, len(present), self.n) < _LEVEL_OF_TESTS:
             found, counts = np.unique(present[is_outside], return_counts=True)
             low, high, example = map(self._shown, (self.low, self.high, found[np.argmax(counts)]))
             if self.kind == "dates" and found[0] > self.high:
-                tell(
+                report(
                     "later", f"has dates after the last one in fit, {high}", n_outside, n, example, 0.0
                 )
             else:
                 text = f"has values outside the range in fit, {low} to {high}"
-                tell("range", text, n_outside, n, example, 0.0)
+                report("range", text, n_outside, n, example, 0.0)
 
-    def _compare_shares(self, n_present, n_rows, most, n_most, tell):
+    def _compare_shares(self, n_present, n_rows, most, n_most, report):
         """Tell of more missing values, and of more of the most frequent one, than by chance."""
         n_missing = n_rows - n_present
-        if n_missing == n_rows > 1 or is_surprising(n_missing, n_rows, self.n_missing, self.n_rows):
+        if n_missing == n_rows > 1 or is_unlikely(n_missing, n_rows, self.n_missing, self.n_rows):
             text = f"has more missing values than in fit, where {self.n_missing} of {self.n_rows} were"
-            tell("missing", text, n_missing, n_rows, None, self.n_missing / self.n_rows)
+            report("missing", text, n_missing, n_rows, None, self.n_missing / self.n_rows)
         n_of_others = self.frequencies[-1] if self.n_distinct > _MOST_FREQUENT else 0  # at most
         n_in_fit = dict(zip(self.frequent, self.frequencies)).get(most, n_of_others)
         share_in_fit = n_in_fit / self.n if self.n else 0.0
         if n_most >= (share_in_fit + _MUCH_MORE) * n_present:
-            if is_surprising(n_most, n_present, n_in_fit, self.n, self.n_distinct):
+            if is_unlikely(n_most, n_present, n_in_fit, self.n, self.n_distinct):
                 text = "has one value in a larger share of the rows than in fit"
-                tell("one value", text, n_most, n_present, self._shown(most), share_in_fit)
+                report("one value", text, n_most, n_present, self._shown(most), share_in_fit)
 
     def _shown(self, value):
         return value if isinstance(value, str) else float(value)
@@ -405,7 +245,7 @@ class Numbers(Column):
     low, high : float
         The range in `fit`, if there were numbers.
     shift, scale : float
-        See `shift_of`.
+        See `shift_and_scale`.
     decimal, unit : str
         The mark of decimals and the unit of strings that are no plain numbers.
     """
@@ -413,22 +253,22 @@ class Numbers(Column):
     kind, outputs = "numbers", [("", "number")]
     decimal = unit = ""
 
-    def _read(self, values, tell):
+    def _read(self, values, report):
         if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
             return np.asarray(values, np.float64)
         return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
 
-    def _parsed(self, texts, tell):
+    def _parsed(self, texts, report):
         return np.array([np.nan if text is None else self._number(text) for text in texts])
 
     def _number(self, text):
         if self.decimal:
-            number, unit = amount_of(text, self.decimal, self.unit) or (np.nan, "")
-            return number if unit in ("", _CURRENCIES.get(self.unit, self.unit)) else np.nan
-        return number_of(text) if NUMBER.fullmatch(text) else np.nan
+            number, unit = parse_amount(text, self.decimal, self.unit) or (np.nan, "")
+            return number if unit in ("", CURRENCIES.get(self.unit, self.unit)) else np.nan
+        return parse_number(text) if NUMBER.fullmatch(text) else np.nan
 
     def _learn(self, values):
-        self.shift, self.scale = shift_of(values)
+        self.shift, self.scale = shift_and_scale(values)
 
     def encode(self, values: Any) -> np.ndarray:
         """One column."""
@@ -440,13 +280,13 @@ class Durations(Numbers):
 
     kind, outputs = "durations", [("", "duration")]
 
-    def _read(self, values, tell):
+    def _read(self, values, report):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")
 
-    def _parsed(self, texts, tell):
+    def _parsed(self, texts, report):
         # pandas takes a number for nanoseconds.
         texts = [text if _may_be_duration(text) else None for text in texts]
-        return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
+        return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), report)
 
 
 def _may_be_duration(text):
@@ -469,7 +309,7 @@ class Dates(Column):
     limits : ndarray of shape (2, n_outputs)
         The lowest and the highest that is written.
     shift, scale : float
-        Of the seconds, see `shift_of`.
+        Of the seconds, see `shift_and_scale`.
     """
 
     kind, stored, zone = "dates", "i8", None
@@ -489,30 +329,30 @@ class Dates(Column):
         super().__init__(name)
         self.formats = [*formats]
         if not formats:
-            _, self.zone = _in_utc(values)
+            _, self.zone = in_utc(values)
         elif any(map(has_zone, values)):
             self.zone = "UTC"
 
-    def _read(self, values, tell):
-        return self._compare_zones(*_in_utc(values), tell)
+    def _read(self, values, report):
+        return self._compare_zones(*in_utc(values), report)
 
-    def _parsed(self, texts, tell):
+    def _parsed(self, texts, report):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
         zone = "UTC" if any(has_zone(text) for text in texts if text is not None) else None
-        return self._compare_zones(dates_of(texts, [*self.formats, "ISO8601"]), zone, tell)
+        return self._compare_zones(parse_dates(texts, [*self.formats, "ISO8601"]), zone, report)
 
-    def _compare_zones(self, dates, zone, tell):
-        """The dates; tell if either they or those in `fit` have a time zone, and the others do not."""
+    def _compare_zones(self, dates, zone, report):
+        """The dates; report if they have a time zone and those in `fit` do not, or the reverse."""
         n = np.count_nonzero(~np.isnat(dates))
         if n and (zone is None) != (self.zone is None):
             text = f"has dates with {'a' if zone else 'no'} time zone, unlike in fit; those without "
-            tell("time zone", f"{text}one are taken as UTC", n, n)
+            report("time zone", f"{text}one are taken as UTC", n, n)
         return dates
 
     def _learn(self, values):
         parts = self._parts(values)
         self.limits = np.array([np.fmin.reduce(parts), np.fmax.reduce(parts)])
-        self.shift, self.scale = shift_of(parts[:, 1])
+        self.shift, self.scale = shift_and_scale(parts[:, 1])
 
     def _shown(self, value):
         local = self._local(np.array([value]).view("M8[us]"))
@@ -549,67 +389,12 @@ class Dates(Column):
         return parts.astype(np.float32)
 
 
-def may_be_date(text: str) -> bool:
-    """Whether a string may be a date, unlike "now" and "today", which pandas reads by the clock."""
-    return len(text) <= LONGEST_DATE and _DATE.search(text) is not None
-
-
-def dates_of(texts: list[str | None], forms: list[str]) -> np.ndarray:
-    """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
-
-    pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
-    """
-    dates = np.full(len(texts), "NaT", "M8[us]")
-    is_known = np.array([text is not None and may_be_date(text) for text in texts], bool)
-    ways = [_by_python, _by_pandas] if len(texts) < _FEW else [_by_pandas, _by_python]
-    for form, way in product(forms, ways):
-        if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
-            dates[rest] = way([texts[place] for place in rest], form)
-    return dates
-
-
-def _by_pandas(texts, form):
-    return pd.to_datetime(texts, format=form, errors="coerce", utc=True).to_numpy("M8[us]")
-
-
-def _by_python(texts, form):
-    dates = []
-    for text in texts:
-        try:
-            date = datetime.fromisoformat(text) if form == "ISO8601" else datetime.strptime(text, form)
-            dates.append(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date)
-        except (ValueError, OverflowError):
-            dates.append(None)
-    return np.array(dates, "M8[us]")
-
-
-def _in_utc(values):
-    """Dates as an array of microseconds in UTC, and the name of their time zone or None."""
-    try:
-        dates = pd.DatetimeIndex(values)
-    except ValueError:
-        try:  # of different UTC offsets
-            dates = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
-        except ValueError:  # far from 1970, in pandas 2
-            return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
-    return dates.to_numpy("M8[us]"), None if dates.tz is None else _name(dates.tz)
-
-
-def _name(zone):
-    """The name of a time zone, or "UTC" if pandas does not know it by its name."""
-    try:
-        pd.DatetimeIndex([]).tz_localize(str(zone))
-    except Exception:  # of whatever package knows zones
-        return "UTC"
-    return str(zone)
-
-
 class Ignored(Column):
     """A column that the user wants to be ignored. It may be missing in new data."""
 
     kind, outputs = "ignored", []
 
-    def read(self, values: Any, tell: Any) -> Any:
+    def read(self, values: Any, report: Any) -> Any:
         """Nothing."""
 
     def learn(self, values: Any) -> str:
@@ -618,7 +403,7 @@ class Ignored(Column):
 
 
 class Levels(Column):
-    """Categories and strings: columns of levels and words, and two numbers; `chosen_of` has which.
+    """Categories and strings: columns of levels and words, and two numbers, by `selected_levels`.
 
     Attributes
     ----------
@@ -644,24 +429,24 @@ class Levels(Column):
         super().__init__(name)
         self.kind = kind
 
-    def read(self, values: Any, tell: Any) -> Any:
+    def read(self, values: Any, report: Any) -> Any:
         """Numbers of levels, and the levels."""
         if containers := containers_in(values):
             text = "has lists, sets, dicts or arrays, which are taken as missing"
-            self._tell_unread(text, len(containers), len(values), containers[0], tell)
-        return coded(values, MISSING if self.kind == "strings" else {""})
+            self._report_unread(text, len(containers), len(values), containers[0], report)
+        return factorized(values, MISSING if self.kind == "strings" else {""})
 
     def learn(self, values: Any) -> str:
         """Choose what is written; why nothing of the values can be used, or ""."""
         codes, levels = values
         counts = np.bincount(codes, minlength=len(levels)).tolist()
-        self.levels, self.words, self.numbers = chosen_of(levels, counts)
+        self.levels, self.words, self.numbers = selected_levels(levels, counts)
         n_rows = Counter({x: count for x, count in zip(levels, counts) if x is not None})
         self.n, self.n_distinct = n_rows.total(), len(n_rows)
         self.n_missing = len(codes) - self.n
         most = n_rows.most_common(_MOST_FREQUENT)
         self.frequent, self.frequencies = [x for x, _ in most], [count for _, count in most]
-        self.is_many = len(n_rows) >= MANY
+        self.is_many = len(n_rows) >= MANY_LEVELS
         written = {level for level in self.levels if level is not None}
         self.known = [level for level in n_rows if level in written or not self.is_many]
         known = set(self.known)
@@ -690,18 +475,18 @@ class Levels(Column):
         written = np.zeros((len(levels), len(self.outputs)), np.float32)
         written[np.arange(len(levels)), [of_level.get(level, n_levels) for level in levels]] = 1
         for row, level in enumerate(levels if of_word else ()):
-            for word in words_of(level) & of_word.keys():
+            for word in words_in(level) & of_word.keys():
                 written[row, of_word[word]] = 1
         if self.numbers:
             written[:, -2:] = [self.numbers.get(level, (0.5, 0.0)) for level in levels]
         return written[codes]
 
-    def compare(self, values: Any, tell: Any) -> None:
+    def compare(self, values: Any, report: Any) -> None:
         """Tell of new categories and of larger shares of values than chance explains."""
         codes, levels = values
-        counts = counted(codes, levels)
+        counts = count_rows(codes, levels)
         n = counts.sum()
-        self._compare_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), tell)
+        self._compare_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), report)
         if self.known is None:
             return
         known = set(self.known)
@@ -712,7 +497,7 @@ class Levels(Column):
             if self.is_many:
                 text = "has more rows of new or rare categories than in fit"
             example = levels[np.argmax(counts)]
-            tell("new categories", text, n_new, n, example, self.share_of_others)
+            report("new categories", text, n_new, n, example, self.share_of_others)
 
 
 KINDS = {each.__name__: each for each in (Numbers, Durations, Dates, Levels, Ignored)}

@@ -17,19 +17,19 @@ from sklearn.preprocessing import StandardScaler
 
 from skdense import compat
 
-MANY = 40
+MANY_LEVELS = 40
 """A column of so many levels is also written by words and numbers, if y depends on it."""
-_LEAST = 5
+_FEWEST_ROWS = 5
 """The fewest rows of a level or word that has a column of its own."""
-_MOST, _MOST_NUMBERS = 150, 2**26
+_MOST_COLUMNS, _MOST_NUMBERS = 150, 2**26
 """The most columns of levels and words together, and the most numbers in them."""
 _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which numbers are written."""
-_CHANCE = 1e-4
+_LEVEL_OF_TEST = 1e-4
 """Levels have to be more correlated with y than by chance this often."""
-_HARDLY = 0.05
+_FEW_KNOWN = 0.05
 """If a smaller share of held-out rows has known levels, only words can say something of new ones."""
-_HELPS_SURELY = 4
+_STANDARD_ERRORS = 4
 """A column helps others if, without it, losses of held-out rows grow by so many standard errors."""
 _MOST_OUTPUTS, _MOST_SPLITS, _MOST_ROWS, _MOST_TREES = 10, 5, 10_000, 600
 """The most outputs, folds, rows to fit to, and trees, by which this is found out."""
@@ -50,7 +50,7 @@ _MOST_CLASSES = 30
 frequent ones are."""
 
 
-def chosen_of(
+def selected_levels(
     levels: list[str | None], counts: list[int]
 ) -> tuple[list[str | None], list[str], dict[str, tuple[float, float]]]:
     """Which of the levels of a column have a column of their own, which words, and which numbers.
@@ -80,16 +80,16 @@ def chosen_of(
         less than a tenth of the rows have levels without a column.
     """
     n_rows, words, n_levels = sum(counts), Counter(), Counter()
-    are_many = sum(level is not None for level in levels) >= MANY
+    are_many = sum(level is not None for level in levels) >= MANY_LEVELS
     for level, count in zip(levels if are_many else (), counts):
-        its_words = words_of(level)
+        its_words = words_in(level)
         words.update(dict.fromkeys(its_words, count))
         n_levels.update(its_words)
-    many = {word for word, n in n_levels.items() if n > 1 and words[word] <= n_rows - _LEAST}
+    many = {word for word, n in n_levels.items() if n > 1 and words[word] <= n_rows - _FEWEST_ROWS}
     candidates = [(-count, "level", level or "", level) for level, count in zip(levels, counts)]
     candidates += [(-words[word], "word", word, word) for word in many]
-    most = min(_MOST, _MOST_NUMBERS // n_rows)
-    taken = sorted(each for each in candidates if each[0] <= -_LEAST)[:most]
+    most = min(_MOST_COLUMNS, _MOST_NUMBERS // n_rows)
+    taken = sorted(each for each in candidates if each[0] <= -_FEWEST_ROWS)[:most]
     of_levels = [level for _, what, _, level in taken if what == "level"]
     in_order = sorted((level, n) for level, n in zip(levels, counts) if n > 1 and level is not None)
     n_written = sum(-count for count, what, *_ in taken if what == "level")
@@ -145,7 +145,7 @@ def probable_share(counts: list[int], least: int, chance: float) -> tuple[float,
     return float(share), float(limit)
 
 
-def words_of(level: str | None) -> set[str]:
+def words_in(level: str | None) -> set[str]:
     """The words of a string in lower case; of a missing one there are none.
 
     Each letter has its lower case whatever stands around it: `to_onnx` asks for that. Python's `lower`
@@ -176,10 +176,10 @@ def depends(y: NDArray, columns: NDArray) -> bool:
             most = classes[np.argsort(-counts, kind="stable")[:_MOST_CLASSES]]
             targets.append(y.reshape(n_rows, 1) == most)
     # For a y with NaN there is no probability; what is fitted to it will raise an error.
-    return any(not p >= _CHANCE for p in chances_of(columns, targets))
+    return any(not p >= _LEVEL_OF_TEST for p in global_test(columns, targets))
 
 
-def chances_of(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
+def global_test(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
     """The probabilities that columns are as correlated with independent targets as with each of these.
 
     It is that of the global test [1]_, by the sum of all squared covariances of targets and columns,
@@ -214,13 +214,13 @@ def chances_of(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
         yield float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
 
 
-def cross_folds(codes: NDArray, splits: list) -> bool:
+def levels_recur(codes: NDArray, splits: list) -> bool:
     """Whether rows that are held out have levels that are there in the rows to fit to; -1 is missing.
 
     That of a customer is not, if folds are by customers.
     """
     found = [np.isin(codes[test], codes[train])[codes[test] >= 0] for train, test in splits]
-    return sum(map(np.sum, found)) > _HARDLY * sum(map(len, found))
+    return sum(map(np.sum, found)) > _FEW_KNOWN * sum(map(len, found))
 
 
 def helpful_beside_others(
@@ -229,7 +229,7 @@ def helpful_beside_others(
     asked: dict[str, list[int]],
     y: NDArray,
     splits: Any,
-    of_errors: dict[str, NDArray] | None = None,
+    error_columns: dict[str, NDArray] | None = None,
 ) -> set[str]:
     """Which of some columns help boosted trees that have all others as well.
 
@@ -251,7 +251,7 @@ def helpful_beside_others(
         Classes, if they are integers, or numbers, of which the ranks are predicted.
     splits : list of (train, test), or None
         The rows of folds; None: four folds.
-    of_errors : dict of str to ndarray of shape (n_samples, n_columns), default=None
+    error_columns : dict of str to ndarray of shape (n_samples, n_columns), default=None
         By the same names, columns of which it is tested whether the sizes of errors depend on them.
 
     Returns
@@ -287,14 +287,15 @@ def helpful_beside_others(
                 )
         for name, growth in growths.items():
             growth = np.concatenate([*growth, [0.0]])  # there may be no fold
-            if growth.mean() > _HELPS_SURELY * growth.std() / len(growth) ** 0.5:
+            if growth.mean() > _STANDARD_ERRORS * growth.std() / len(growth) ** 0.5:
                 helpful.add(name)
         if objective["objective"] == "l2":
             rows = np.flatnonzero(~np.isnan(errors))
             sizes = rankdata(errors[rows])[:, None]
-            for name, tested in (of_errors or {}).items():
-                if len(rows) and tested.size and min(chances_of(tested[rows], [sizes])) < _CHANCE:
-                    helpful.add(name)
+            for name, tested in (error_columns or {}).items():
+                if len(rows) and tested.size:
+                    (chance,) = global_test(tested[rows], [sizes])
+                    helpful |= {name} if chance < _LEVEL_OF_TEST else set()
     return helpful
 
 

@@ -14,27 +14,22 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from skdense.tabular.kinds import (
+from skdense.tabular.cells import (
     MISSING,
     NUMBER,
-    Column,
-    Dates,
-    Durations,
-    Ignored,
-    Levels,
-    Numbers,
-    amount_of,
-    coded,
     containers_in,
-    counted,
-    dates_of,
-    kind_of,
+    count_rows,
+    factorized,
+    infer_kind,
     loses_digits,
     may_be_date,
+    parse_amount,
+    parse_dates,
     shown,
 )
+from skdense.tabular.kinds import Column, Dates, Durations, Ignored, Levels, Numbers
 
-_NEARLY = 0.9
+_NEARLY_ALL = 0.9
 """The share of readable values from which a remark says that they could be read."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers, and more than a tenth of others, may well have categories."""
@@ -48,7 +43,7 @@ _INTEGER = re.compile(r"\s*[+\u2212-]?[0-9]+\s*")
 """Strings that are integers."""
 _FEWEST_IDS = 20
 """In a column with fewer rows, all integers may differ by chance."""
-SAID = "column_kinds"
+GIVEN = "column_kinds"
 """The source of the kind of a column that the user gives."""
 _CODES = 0.01
 """The share of numbers with leading zeros from which strings of different lengths are codes."""
@@ -83,7 +78,7 @@ class Reading(NamedTuple):
 
 def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[Column, str]:
     """The kind of a column by its distinct strings and the number of rows of each, and a remark."""
-    if form := format_of(texts):
+    if form := format_of_dates(texts):
         other = _other_order(texts, form)
         entry = {"kind": "date", "format": other}
         return Dates(name, texts, [form]), other and (
@@ -123,7 +118,7 @@ def _parameter(name, entry):
     return f"column_kinds={ {name: entry}!r}"
 
 
-def format_of(texts: list[str]) -> str | None:
+def format_of_dates(texts: list[str]) -> str | None:
     """The format of dates that all strings have, or None."""
     if not all(map(may_be_date, texts)):
         return None
@@ -142,7 +137,7 @@ def format_of(texts: list[str]) -> str | None:
 
 
 def _are_dates(texts, form):
-    return not np.isnat(dates_of(texts, [form])).any()
+    return not np.isnat(parse_dates(texts, [form])).any()
 
 
 def _other_order(texts, form):
@@ -153,12 +148,12 @@ def _other_order(texts, form):
 
 def _amounts(name, texts, counts, is_number):
     """Numbers with a currency, a percent sign, or separators."""
-    parsed = {mark: [amount_of(text, mark) for text in texts] for mark in ".,"}
+    parsed = {mark: [parse_amount(text, mark) for text in texts] for mark in ".,"}
     decimal, other = sorted(parsed, key=lambda mark: -sum(compress(counts, parsed[mark])))
     amounts = parsed[decimal]
     is_read = np.array([amount is not None for amount in amounts])
     n_read = is_read @ counts
-    if n_read < _NEARLY * counts.sum() or n_read <= is_number @ counts:
+    if n_read < _NEARLY_ALL * counts.sum() or n_read <= is_number @ counts:
         return None
     units = sorted({amount[1] for amount in amounts if amount})
     doubt = _doubt_of_amounts(texts, amounts, parsed[other], units)
@@ -203,7 +198,7 @@ def _dates(name, texts, counts, is_number):
     texts_by_format = _texts_by_format(texts, counts)
     dates = {text for alike in texts_by_format.values() for text in alike}
     is_read = np.array([text in dates for text in texts])
-    if is_read @ counts < _NEARLY * counts.sum():
+    if is_read @ counts < _NEARLY_ALL * counts.sum():
         return None
     forms = list(texts_by_format)
     is_unsure = any(_other_order(alike, form) for form, alike in texts_by_format.items())
@@ -228,7 +223,7 @@ def _texts_by_format(texts, counts):
     texts_by_format = {}
     for shape, _ in n_rows.most_common(2):
         alike = [text for text, other in zip(texts, shapes) if other == shape]
-        if form := format_of(alike):
+        if form := format_of_dates(alike):
             texts_by_format[form] = texts_by_format.get(form, []) + alike
     return texts_by_format
 
@@ -237,7 +232,7 @@ def _numbers(name, texts, counts, is_number):
     """Numbers among other values."""
     n_read = is_number @ counts
     has_many = n_read > counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
-    if not (has_many or n_read >= _NEARLY * counts.sum()):
+    if not (has_many or n_read >= _NEARLY_ALL * counts.sum()):
         return None
     return Reading(is_number, "has mostly numbers", "", "number", Numbers(name), "")
 
@@ -257,7 +252,7 @@ def guessed_column(name: str, values: Any) -> tuple[Column, list[str], str]:
     reason : str
         Why the column cannot be used, or "".
     """
-    kind = _kind_of(name, values)
+    kind = _inferred_kind(name, values)
     if kind == "dates":
         return Dates(name, values), [], ""
     if kind == "durations":
@@ -285,17 +280,17 @@ def guessed_column(name: str, values: Any) -> tuple[Column, list[str], str]:
     return column, remarks, reason
 
 
-def _kind_of(name, values):
+def _inferred_kind(name, values):
     try:
-        return kind_of(values)
+        return infer_kind(values)
     except ValueError as error:
         raise ValueError(f"{error}: column {name!r} of X") from None
 
 
 def distinct_texts(values: Any, missing: Any) -> tuple[list[str], np.ndarray]:
     """The distinct values as strings, without missing ones, and the number of rows of each."""
-    codes, texts = coded(values, missing)
-    counts = counted(codes, texts)
+    codes, texts = factorized(values, missing)
+    counts = count_rows(codes, texts)
     return [*compress(texts, counts)], counts[counts > 0]
 
 
@@ -398,18 +393,18 @@ def column_as(entry: dict, name: str, values: Any) -> Column:
         column = Durations(name)
     else:
         column = Levels(name, "categories" if kind == "category" else "strings")
-    column.source = SAID
+    column.source = GIVEN
     return column
 
 
 def _numbers_as(entry, name, values):
     column = Numbers(name)
-    if _kind_of(name, values) not in ("categories", "strings"):
+    if _inferred_kind(name, values) not in ("categories", "strings"):
         return column
     texts, counts = distinct_texts(values, MISSING)
     marks = [entry["decimal"]] if "decimal" in entry else [".", ","]
     unit = entry.get("unit")
-    parsed = {mark: [amount_of(text, mark, unit) for text in texts] for mark in marks}
+    parsed = {mark: [parse_amount(text, mark, unit) for text in texts] for mark in marks}
     n_read = {mark: sum(compress(counts, amounts)) for mark, amounts in parsed.items()}
     n_numbers = sum(count for text, count in zip(texts, counts) if NUMBER.fullmatch(text))
     best = max(marks, key=n_read.get)
@@ -434,13 +429,13 @@ def _numbers_as(entry, name, values):
 
 
 def _dates_as(entry, name, values):
-    if _kind_of(name, values) == "dates":
+    if _inferred_kind(name, values) == "dates":
         return Dates(name, values)
     texts, counts = distinct_texts(values, MISSING)
     forms = entry.get("format", ())
     forms = [forms] if isinstance(forms, str) else [*forms]
     if not forms and texts:
-        form = format_of(texts)
+        form = format_of_dates(texts)
         forms = [form] if form else [*_texts_by_format(texts, counts)]
     if not forms:
         example = shown(texts[0]) if texts else "missing ones"
