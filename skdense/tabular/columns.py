@@ -1,10 +1,11 @@
-"""Tables with columns of any type as arrays of numbers.
+"""A table with columns of any type as an array of numbers.
 
-`TableEncoder.fit` gives each column a kind by its values, and by this kind each value is read, in `fit`
-and in `predict`. `transform` tells of values that are unlike those in `fit`. `kinds.py` has the kinds,
-`levels.py` which columns of many levels say something about y.
+`TableEncoder.fit` gives each column a kind, which the user says or `readings.py` guesses. By this kind
+alone, values are read and encoded (`kinds.py`, `cells.py`), in `fit` and in `transform`, which warns of
+differences from the table in `fit`. `levels.py` tests which columns of many levels are related to y.
 """
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Self
 
@@ -139,40 +140,47 @@ class TableEncoder(TransformerMixin, Saved):
         return self._fit(X, y)
 
     def _fit(self, X, y, splits=None):
-        """The same; `splits` are the folds of a model, the rows to train on and to test on in each."""
+        """Fit and encode; `splits` are the folds of a model, pairs of rows to train and to test on."""
         X = table_of(X)
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
         self._has_names, n_rows = hasattr(X, "columns"), len(next(iter(series.values())))
-        entries = entries_by_name(self.column_kinds, [*series], self._has_names)
-        self._columns, read, reasons, remarks = [], {}, {}, []
-        for name, values in series.items():
-            if name in entries:
-                column = column_as(entries[name], name, values)
-                read[name], new_remarks = _read_in_fit(column, values, is_given=True)
-                reasons[name] = column.learn(read[name])
-            else:
-                column, new_remarks, reason = guessed_column(name, values)
-                read[name], _ = _read_in_fit(column, values, is_given=False)
-                reason_of_values = column.learn(read[name])
-                reason = reason or reason_of_values
-                on_integers, reasons[name] = remarks_on_integers(column, values, reason)
-                new_remarks += on_integers
-            self._columns.append(column)
-            remarks += new_remarks
+        given = entries_by_name(self.column_kinds, [*series], self._has_names)
+        values_of, reasons, remarks = self._learn_columns(series, given)
         if y is not None:
-            guessed = [column for column in self._columns if column.name not in entries]
-            reasons |= _without_effect(self._columns, guessed, read, np.asarray(y), splits)
+            guessed = [column for column in self._columns if column.name not in given]
+            reasons |= _unrelated_to_y(self._columns, guessed, values_of, np.asarray(y), splits)
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
         self._warn(remarks, n_rows)
         self._arrange()
-        outputs = [(each, *each.outputs[place]) for each in self._used.in_order for place in each.keep]
-        outputs += [(each, ":missing", "missing") for each in self._used.in_order if each.is_marked]
+        columns = self._used.in_order
+        outputs = [(column, *column.outputs[place]) for column in columns for place in column.keep]
+        outputs += [(column, ":missing", "missing") for column in columns if column.is_marked]
         self.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
         self.output_roles_ = np.array([role for _, _, role in outputs], object)
         self._names = _distinct([column.name + end for column, end, _ in outputs])
-        return self._written(read)
+        return self._written(values_of)
+
+    def _learn_columns(self, series, given):
+        """Set `_columns`; return their values, reasons not to use them, or "", and remarks."""
+        self._columns, values_of, reasons, remarks = [], {}, {}, []
+        for name, values in series.items():
+            if name in given:
+                column = column_as(given[name], name, values)
+                values_of[name], column_remarks = _read_in_fit(column, values, is_given=True)
+                reasons[name] = column.learn(values_of[name])
+            else:
+                column, column_remarks, reason = guessed_column(name, values)
+                values_of[name], _ = _read_in_fit(column, values, is_given=False)
+                reason_of_values = column.learn(values_of[name])
+                on_integers, reasons[name] = remarks_on_integers(
+                    column, values, reason or reason_of_values
+                )
+                column_remarks += on_integers
+            self._columns.append(column)
+            remarks += column_remarks
+        return values_of, reasons, remarks
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
@@ -238,10 +246,10 @@ class TableEncoder(TransformerMixin, Saved):
 
     def _read(self, X):
         """The values of each column that is used, by its name; warn of differences from `fit`."""
-        read, differences = self._compared(X)
+        values_of, differences = self._compared(X)
         for warning in differences:
             compat.warn_at_caller(warning, UnlikeDataWarning)
-        return read
+        return values_of
 
     def _compared(self, X):
         """The values of each column that is used, by its name, and warnings of differences."""
@@ -250,57 +258,52 @@ class TableEncoder(TransformerMixin, Saved):
         series = _columns_of(X)
         if not (self._has_names and hasattr(X, "columns")):
             validate_data(self, X, skip_check_array=True, reset=False)
-            series = dict(zip((each.name for each in self._columns), series.values()))
+            series = dict(zip((column.name for column in self._columns), series.values()))
         needed = [column.name for column in self._columns if not isinstance(column, Ignored)]
         if absent := [name for name in needed if name not in series]:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
-        read, differences, used = {}, [], self._used
-
-        def reporter_of(column):
-            def report(difference, text, count, n_values, example=None, share_in_fit=None):
-                facts = column.name, difference, int(count), int(n_values), example, share_in_fit
-                differences.append(UnlikeDataWarning(f"column {column.name!r} {text}", *facts))
-
-            return report
-
+        values_of, differences, used = {}, [], self._used
         for column in used.in_order:
-            read[column.name] = column.read(series[column.name], reporter_of(column))
+            report = partial(_report, differences, column.name)
+            values_of[column.name] = column.read(series[column.name], report)
         if used.numbers:
-            numbers = self._matrix_of_numbers(read)
+            numbers = self._matrix_of_numbers(values_of)
             is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
             is_odd |= np.isnan(numbers).mean(axis=0) > used.n_missing / used.n_rows
             is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
-                used.numbers[place].compare(numbers[:, place], reporter_of(used.numbers[place]))
+                column = used.numbers[place]
+                column.compare(numbers[:, place], partial(_report, differences, column.name))
         for column in used.others:
-            column.compare(read[column.name], reporter_of(column))
-        return read, differences
+            column.compare(values_of[column.name], partial(_report, differences, column.name))
+        return values_of, differences
 
     def _arrange(self):
         """Put the columns that are used in order, and the facts of numbers side by side.
 
         Files do not contain the result.
         """
-        columns = [each for each in self._columns if each.name not in self.dropped_]
+        columns = [column for column in self._columns if column.name not in self.dropped_]
         used = self._used = SimpleNamespace()
-        used.numbers = [each for each in columns if isinstance(each, Numbers)]
-        used.others = [each for each in columns if not isinstance(each, Numbers)]
+        used.numbers = [column for column in columns if isinstance(column, Numbers)]
+        used.others = [column for column in columns if not isinstance(column, Numbers)]
         used.in_order = used.numbers + used.others
         for fact in ("low", "high", "shift", "scale", "n_missing", "n_rows"):
-            setattr(used, fact, np.array([getattr(each, fact) for each in used.numbers]))
+            setattr(used, fact, np.array([getattr(column, fact) for column in used.numbers]))
 
-    def _matrix_of_numbers(self, read):
-        """The numbers of all columns that have some, side by side."""
-        return np.array([read[each.name] for each in self._used.numbers]).T
+    def _matrix_of_numbers(self, values_of):
+        """The values of all columns of numbers, side by side."""
+        return np.array([values_of[column.name] for column in self._used.numbers]).T
 
-    def _written(self, read):
+    def _written(self, values_of):
         """All columns of the result."""
         used = self._used
-        blocks = [each.encode(read[each.name])[:, each.keep] for each in used.others]
+        blocks = [column.encode(values_of[column.name])[:, column.keep] for column in used.others]
         if used.numbers:
-            numbers = kinds.shifted(self._matrix_of_numbers(read), used.shift, used.scale)
-            blocks.insert(0, numbers[:, [bool(each.keep) for each in used.numbers]])
-        blocks += [np.isnan(read[each.name])[:, None] for each in used.in_order if each.is_marked]
+            numbers = kinds.shifted(self._matrix_of_numbers(values_of), used.shift, used.scale)
+            blocks.insert(0, numbers[:, [bool(column.keep) for column in used.numbers]])
+        marked = [column for column in used.in_order if column.is_marked]
+        blocks += [np.isnan(values_of[column.name])[:, None] for column in marked]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def _warn(self, remarks, n_rows):
@@ -309,7 +312,7 @@ class TableEncoder(TransformerMixin, Saved):
         for name, reason in self.dropped_.items():
             names[reason].append(repr(name))
         ignored = names.pop(kinds.IGNORED, [])
-        unused = "; ".join(f"{', '.join(its)}: {reason}" for reason, its in names.items())
+        unused = "; ".join(f"{', '.join(alike)}: {reason}" for reason, alike in names.items())
         if ignored and not names and len(ignored) == len(self._columns):
             unused = "column_kinds ignores all of them"
         if len(self.dropped_) == len(self._columns):
@@ -323,13 +326,15 @@ class TableEncoder(TransformerMixin, Saved):
         """Columns as dicts, so that a file has no class that is not public."""
         state = {name: value for name, value in super().__getstate__().items() if name != "_used"}
         if "_columns" in state:
-            state["_columns"] = [{"class": type(each).__name__, **vars(each)} for each in self._columns]
+            state["_columns"] = [
+                {"class": type(column).__name__, **vars(column)} for column in self._columns
+            ]
         return state
 
     def __setstate__(self, state):
-        super().__setstate__({"column_kinds": None} | state)
+        super().__setstate__(state)
         if "_columns" in state:
-            self._columns = [Column.of(each) for each in state["_columns"]]
+            self._columns = [Column.of(column) for column in state["_columns"]]
             self._arrange()
 
     def __sklearn_tags__(self):
@@ -341,12 +346,18 @@ class TableEncoder(TransformerMixin, Saved):
 
 def _distinct(names):
     """Names, with underscores after those that are there before."""
-    found = {}
+    distinct = {}
     for name in names:
-        while name in found:
+        while name in distinct:
             name += "_"
-        found[name] = None
-    return list(found)
+        distinct[name] = None
+    return list(distinct)
+
+
+def _report(differences, name, difference, text, count, n_values, example=None, share_in_fit=None):
+    """Add a warning of a difference from the column in `fit`."""
+    facts = name, difference, int(count), int(n_values), example, share_in_fit
+    differences.append(UnlikeDataWarning(f"column {name!r} {text}", *facts))
 
 
 def _read_in_fit(column, values, is_given):
@@ -368,37 +379,46 @@ def _read_in_fit(column, values, is_given):
     return column.read(values, report), remarks
 
 
-def _without_effect(columns, guessed, read, y, splits):
-    """The guessed columns of many levels that say no more about y than chance, and the reason."""
-    doubtful, tested = {}, {}
+def _unrelated_to_y(columns, guessed, values_of, y, splits):
+    """The guessed columns of many levels that are not significantly related to y, and the reason."""
+    words_by_name, tested = {}, {}
     for column in guessed:
         if isinstance(column, Levels) and column.is_many and column.keep:
-            codes, texts = read[column.name]
+            codes, texts = values_of[column.name]
             codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
             words = [place for place in column.keep if column.outputs[place][1] == "word"]
             is_new = splits is not None and not levels.levels_recur(codes, splits)
-            keep, written = words if is_new else column.keep, column.encode(read[column.name])
+            keep, written = words if is_new else column.keep, column.encode(values_of[column.name])
             if not (keep and levels.depends(y, written[:, keep])):
-                doubtful[column.name], tested[column.name] = written[:, words], written[:, keep]
-    if not doubtful:
+                words_by_name[column.name], tested[column.name] = written[:, words], written[:, keep]
+    if not words_by_name:
         return {}
-    blocks, categories, asked, place = [], [], {}, 0
+    matrix, categories, places = _matrix_of_codes(columns, values_of, words_by_name)
+    helpful = levels.helpful_beside_others(matrix, categories, places, y, splits, tested)
+    return dict.fromkeys(words_by_name.keys() - helpful, _NO_EFFECT)
+
+
+def _matrix_of_codes(columns, values_of, words_by_name):
+    """All columns of the table as numbers, with one code for the level of a category.
+
+    Also the places of codes, and by name those of the code and the words of the columns to judge.
+    """
+    blocks, categories, places, place = [], [], {}, 0
     for column in columns:
         if isinstance(column, Levels):
-            codes, _ = read[column.name]
+            codes, _ = values_of[column.name]
             block = np.where(np.bincount(codes) > 1, np.arange(codes.max() + 1), np.nan)[codes, None]
             categories.append(place)
-            if column.name in doubtful:
-                block = np.hstack([block, doubtful[column.name]])
-                asked[column.name] = [*range(place, place + block.shape[1])]
+            if column.name in words_by_name:
+                block = np.hstack([block, words_by_name[column.name]])
+                places[column.name] = [*range(place, place + block.shape[1])]
         elif column.keep:  # which the ignored ones lack
-            block = column.encode(read[column.name])[:, column.keep]
+            block = column.encode(values_of[column.name])[:, column.keep]
         else:
             continue
         blocks.append(block.astype(np.float32, copy=False))
         place += block.shape[1]
-    helpful = levels.helpful_beside_others(np.hstack(blocks), categories, asked, y, splits, tested)
-    return dict.fromkeys(doubtful.keys() - helpful, _NO_EFFECT)
+    return np.hstack(blocks), categories, places
 
 
 def _columns_of(X):
