@@ -4,7 +4,6 @@ Ensembles and searches take such models: only the final step is theirs, and all 
 scikit-learn's.
 """
 
-from copy import copy
 from typing import Any
 
 from sklearn import get_config
@@ -14,6 +13,16 @@ from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP, is_network
 from skdense.fit.inputs import FitInput
+
+
+def shallow_copy(model: Any) -> Any:
+    """An object of the same class with the same attributes.
+
+    `copy.copy` would leave out what `__getstate__` leaves out of files.
+    """
+    copied = object.__new__(type(model))
+    vars(copied).update(vars(model))
+    return copied
 
 
 def nested(model: Any) -> list[tuple[str, Any]]:
@@ -68,7 +77,7 @@ def with_last(model: Any, last: Any) -> Any:
         changed = {name: with_last(getattr(model, name), last) for name in names}
     else:
         return last
-    model = copy(model)
+    model = shallow_copy(model)
     vars(model).update(changed)
     return model
 

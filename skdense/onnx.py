@@ -579,7 +579,8 @@ def _member(graph, model, X, ensemble, places):
     if type(model) is LowLevelMLPClassifier:
         return _network(graph, model, X, ensemble.temperature_)
     # Of a class that the rows it was fitted to lack, a member knows nothing.
-    to_all = np.eye(len(ensemble.classes_))[places]
+    to_all = np.eye(len(ensemble.classes_))
+    to_all = to_all if places is None else to_all[places]
     of_all_classes = graph("MatMul", _converted(graph, model, X), to_all)
     probabilities = graph("Max", of_all_classes, np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))

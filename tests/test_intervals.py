@@ -451,13 +451,23 @@ def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(uni
 
 
 @pytest.mark.parametrize("shared", [1, 1 / 90, 5000, 0.5])
-def test_equal_weights_are_worth_their_samples_and_small_whole_numbers_their_copies(shared):
+def test_weights_are_worth_as_many_samples_as_their_mean_is_precise(shared):
     assert effective_rows(np.full(90, shared)) == pytest.approx(90)
-    copies = np.arange(90) % 4.0
-    assert effective_rows(copies) == copies.sum()
     uneven = np.r_[np.full(45, shared), np.full(45, 3 * shared)] + 1e-9
     deviation_of_mean = np.sqrt(np.sum(uneven**2)) / uneven.sum()
     assert effective_rows(uneven) == pytest.approx(deviation_of_mean**-2)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.floats(1e-3, 1e4) | st.integers(1, 20))
+def test_the_unit_of_weights_changes_no_interval_also_where_they_are_whole_numbers(unit):
+    X, y = lines(12, np.ones_like)
+    expected, scaled = (
+        clone(LINEAR).fit(X, y, sample_weight=np.full(12, weight)).predict_interval(X, 0.8)
+        for weight in (1.0, unit)
+    )
+    assert np.isfinite(expected).all()
+    assert_allclose(scaled, expected)
 
 
 def test_groups_may_be_missing_where_the_folds_do_not_need_them():

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble import calibration
+from skdense.ensemble import calibration, members
 from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import Context, at_once, noted
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -252,6 +252,7 @@ def _is_fitted_in_parts(model):
 def _fit_model(model, samples, context):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
     context.stop.check()
+    samples = samples._replace(X=members.protected(model, samples.X))
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
@@ -366,7 +367,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     }
 
     def _predict_proba(self, X):
-        return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
+        return sum(
+            weight * model.predict_proba(members.protected(model, X))
+            for weight, model in self._weighted()
+        )
 
     def _learn_weights(self, ensembles, of_models, held_out, samples):
         weights, own_weights = samples.weights[held_out], samples.own_weights[held_out]
@@ -505,7 +509,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     }
 
     def _predict(self, X):
-        return sum(weight * model.predict(X) for weight, model in self._weighted())
+        return sum(
+            weight * model.predict(members.protected(model, X)) for weight, model in self._weighted()
+        )
 
     def _learn_weights(self, ensembles, predictions, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]

@@ -13,9 +13,6 @@ from sklearn.utils import gen_batches
 from skdense.core.formulas.losses import LOSSES
 from skdense.final_step import final_step, transforms_y
 
-_MOST_COPIES = 10
-"""Whole numbers with a mean up to this count equal samples, larger ones are those of a survey."""
-
 
 def rescaled_weights(weights):
     """The weights that members are fitted to: shares are multiplied so that their mean is 1.
@@ -31,14 +28,10 @@ def rescaled_weights(weights):
 def effective_rows(row_weights):
     """How many samples the weights are worth, for priors, standard errors and levels of quantiles.
 
-    Small whole numbers are counts of equal samples, as in scikit-learn: their sum. Of all other weights
-    only the ratios matter, whether they are shares or say how many people a sample stands for: it is
-    the number of samples of equal weight whose mean is as precise as the weighted one (Kish, 1965).
+    It is the number of samples of equal weight whose mean is as precise as the weighted one (Kish,
+    1965). Only the ratios of the weights matter.
     """
-    total = row_weights.sum()
-    if total <= _MOST_COPIES * len(row_weights) and (row_weights == np.round(row_weights)).all():
-        return total
-    return total**2 / np.sum(row_weights**2)
+    return row_weights.sum() ** 2 / np.sum(row_weights**2)
 
 
 # --- the temperature: one number that divides a classifier's logits -----------------------------------

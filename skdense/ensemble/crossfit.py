@@ -4,7 +4,6 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
-from copy import copy
 from dataclasses import KW_ONLY, dataclass
 from time import perf_counter, thread_time
 from typing import Any, Self
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.base import Saved, is_network
@@ -23,7 +22,7 @@ from skdense.core.machine.threads import one_blas_thread
 from skdense.ensemble import calibration, members
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
-from skdense.final_step import final_step, transforms_y
+from skdense.final_step import final_step, shallow_copy, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, float_dtypes, validated
 
@@ -62,8 +61,10 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training, in choosing epochs and in all that is learned from
             out-of-fold predictions. Rows of weight zero are in no fold and trained on by no member, and
-            their out-of-fold predictions are NaN. Weights count samples, but if the mean of those that
-            are not zero is below 1, all are multiplied so that it is 1.
+            their out-of-fold predictions are NaN. If the mean of the weights that are not zero is below
+            1, all are multiplied so that it is 1. For intervals, sets and priors only the ratios of the
+            weights matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965).
+            If your weights are counts of equal samples, repeat the rows.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
             Regressors also judge by groups whether the size of errors depends on the row.
@@ -82,7 +83,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         context = members.Context(self.verbose)
-        fitted = copy(self)  # an error finds an earlier fit as it was
+        fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         with context.outermost():
             fitted._check_models(sample_weight is not None)
             samples = checked_samples(fitted, X, y, sample_weight, groups)
@@ -134,8 +135,9 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
-    A subclass has the methods `_y_of_members(samples, splits)`, what members are fitted to,
-    `_output(number, X)`, what the member of this number predicts, and `_learn_out_of_fold`.
+    A subclass has the methods `_y_of_members(samples)`, what members are fitted to, `_learn_columns`,
+    which is told the labels of each member's columns, `_output(number, X)`, what the member of this
+    number predicts, `_shape_of_output(y)`, the shape of that for a sample, and `_learn_out_of_fold`.
     """
 
     estimator: BaseEstimator
@@ -158,7 +160,7 @@ class BaseCrossFit(BaseOutOfFold):
             is_one = is_one and hasattr(self.estimator, "predict_proba")
         if not is_one:
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
-        if is_weighted and not has_fit_parameter(final_step(self.estimator), "sample_weight"):
+        if is_weighted and not members.takes_weights(final_step(self.estimator)):
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, which weights and a class_weight need"
             )
@@ -174,12 +176,12 @@ class BaseCrossFit(BaseOutOfFold):
         splits = samples.splits or draw_splits(
             self.cv, samples, random_state, is_classifier(self), context.add_warning
         )
-        params = self.estimator.get_params()
-        seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
+        seeded = members.names_of_seeds(self.estimator)
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
         clones = [clone(self.estimator).set_params(**its) for its in seeds]
-        of_members = samples._replace(y=self._y_of_members(samples, splits))
-        self.estimators_ = members.fit_members(clones, splits, of_members, context)
+        of_members = samples._replace(y=self._y_of_members(samples))
+        self.estimators_, labels = members.fit_members(clones, splits, of_members, context)
+        self._learn_columns(labels)
         self.n_estimators_ = len(clones)
         outputs, seconds = [], 0.0
         with one_blas_thread():  # as in `fit_members`
@@ -191,6 +193,12 @@ class BaseCrossFit(BaseOutOfFold):
                         outputs.append(self._output(number, copied))
                     seconds += thread_time() - begin
         outputs = np.concatenate(outputs)
+        expected = (len(outputs), *self._shape_of_output(samples.y))
+        if outputs.shape != expected:
+            raise ValueError(
+                f"{self.estimator!r} must predict an array of shape {expected} for samples held out, "
+                f"got {outputs.shape}"
+            )
         if not np.isfinite(outputs).all():
             raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
         # Each row is predicted by one member here, and by all of them later.
@@ -298,22 +306,36 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
-    def _y_of_members(self, samples, splits):
-        """What members are fitted to. It is noted which classes each knows; networks know all.
-
-        Others may be trained without some of them.
-        """
-        known = [np.unique(samples.y[rows]) for rows, _ in splits]
-        self._places = [np.searchsorted(self.classes_, classes) for classes in known]
+    def _y_of_members(self, samples):
         return samples.y
 
+    def _learn_columns(self, labels):
+        """Note the place in `classes_` of each column that a member predicts; None for `classes_`.
+
+        A member may be trained without some classes, and may have another order.
+        """
+        self._places = []
+        place_of = {label: place for place, label in enumerate(self.classes_.tolist())}
+        for of_member in labels:
+            if unknown := [label for label in of_member.tolist() if label not in place_of]:
+                raise ValueError(
+                    f"{self.estimator!r} has classes_ that y does not have: {unknown[:9]}; the classes "
+                    f"of y are {self.classes_.tolist()[:9]}"
+                )
+            places = np.array([place_of[label] for label in of_member.tolist()])
+            is_same = np.array_equal(places, np.arange(len(self.classes_)))
+            self._places.append(None if is_same else places)
+
+    def _shape_of_output(self, y):
+        return (len(self.classes_),)
+
     def _output(self, number, X):
-        found = members.log_probabilities_of(self.estimators_[number], X)
-        if found.shape[1] == len(self.classes_):
-            return found
-        logs = np.full((len(found), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
-        logs[:, self._places[number]] = found
-        return logs
+        logs, places = members.log_probabilities_of(self.estimators_[number], X), self._places[number]
+        if places is None or logs.shape[1] != len(places):  # 0.6.0 saved places of networks, too
+            return logs
+        of_all = np.full((len(logs), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
+        of_all[:, places] = logs
+        return of_all
 
     def _learn_out_of_fold(self, rows, outputs, samples):
         class_numbers = np.searchsorted(self.classes_, samples.y)
@@ -423,7 +445,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _mean_prediction(self, X):
         if all(map(members.is_linear, self.estimators_)):
-            mean = copy(self.estimators_[0])  # a mean of linear functions is one
+            mean = shallow_copy(self.estimators_[0])  # a mean of linear functions is one
             for name in ("coef_", "intercept_"):
                 its = [getattr(member, name) for member in self.estimators_]
                 setattr(mean, name, np.mean(its, axis=0, dtype=np.float64))
@@ -434,13 +456,19 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _y_of_members(self, samples, splits):
+    def _y_of_members(self, samples):
         self.center_, self.scale_ = 0.0, 1.0
         if not self.scale_y:
             return samples.y
         scale = calibration.scale_of(self.estimator, samples.y, samples.weights)
         self.center_, self.scale_ = scale
         return (samples.y - self.center_) / self.scale_
+
+    def _learn_columns(self, labels):
+        pass  # a regressor has none
+
+    def _shape_of_output(self, y):
+        return y.shape[1:]
 
     def _output(self, number, X):
         return members.prediction_of(self.estimators_[number], X)

@@ -17,15 +17,17 @@ from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_conf
 from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.threads import for_each_block, one_blas_thread
-from skdense.ensemble.calibration import as_logs
-from skdense.final_step import fit_arguments
+from skdense.ensemble.calibration import as_logs, facts_of_loss
+from skdense.final_step import fit_arguments, nested
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
 from skdense.fit.targets import fitted_encoder
@@ -185,25 +187,29 @@ def fold_name(number, n_members):
 
 
 def fit_members(members, splits, samples, context):
-    """Fit each member to the rows of its split, all at the same time; return them.
+    """Fit each member to the rows of its split, all at the same time.
+
+    Return them, and for classifiers the labels of the columns that each predicts.
 
     A split is the rows to train on, and the member's fold: the rows held out, on which early stopping
     validates it.
     """
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, samples, context)
-        return members
+        return members, [getattr(member, "classes_", None) for member in members]
     X, y, sample_weight = samples.X, samples.y, samples.sample_weight
     data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
     fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
+    labels = []
     folds = [fold_name(number, len(members)) for number in range(len(members))]
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
-        for member, score in at_once(fit_member, fits, folds):
+        for member, labels_of_member, score in at_once(fit_member, fits, folds):
             context.say_member(len(fitted), len(members), f"score {score:f}")
             fitted.append(member)
-    return fitted
+            labels.append(labels_of_member)
+    return fitted, labels
 
 
 def _fit_networks(estimators, splits, samples, context):
@@ -226,22 +232,31 @@ def _fit_networks(estimators, splits, samples, context):
 
 
 def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, with_score=False):
-    """Fit a member that is no network; return it, and its score on its fold if asked.
+    """Fit a member that is no network.
+
+    Return it, the labels of its columns if it is a classifier, and its score on its fold if asked.
 
     A classifier cannot be fitted to one class, or validated on classes that its rows lack. And where
-    they lack some, XGBoost demands that integers are numbered anew. `make_callback()` makes a callback
-    for a LightGBM, which is validated on the fold then.
+    they lack some, XGBoost demands that integers are numbered anew. Losses of positive numbers have no
+    minimum if all of y is 0. `make_callback()` makes a callback for a LightGBM, which is validated on
+    the fold then.
     """
     stop.check()
     rows, fold = split
-    known, classes = fold, None
+    known, classes, labels = fold, None, None
     if is_classifier(member):
-        classes = np.unique(y[rows])
+        labels = classes = np.unique(y[rows])
         is_known = np.isin(y, classes)
         known = fold[is_known[fold]]
-        if y.dtype.kind in "iu" and not is_known.all() and not weighs_labels(member):
+        if y.dtype.kind in "iu" and not is_known.all() and not names_labels(member):
             y, classes = np.where(is_known, np.searchsorted(classes, y), -1), np.arange(len(classes))
         member = DummyClassifier() if len(classes) == 1 else member
+    elif (not y[rows].any() or not y[fold].any()) and facts_of_loss(member)[1]:
+        known = known[:0]  # zeros do not validate such a loss
+        if not y[rows].any():
+            # Not 0, which has an infinite loss where y is not 0: as if the rows had half a unit in sum.
+            constant = np.full(y.shape[1:], 0.5 / len(rows))
+            member = DummyRegressor(strategy="constant", constant=constant)
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
     arguments |= _validation(member, X, y, classes, known, sample_weight, make_callback is not None)
@@ -253,10 +268,17 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
     # it was, which another thread may have limited then.
     with ThreadpoolController().select(user_api="openmp").limit(limits=1):
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
+    if labels is not None and hasattr(member, "classes_"):
+        # In the order of the member's own columns, which may be those of more classes than its rows'.
+        numbered_anew = classes is not labels
+        labels = labels[member.classes_] if numbered_anew else np.asarray(member.classes_)
     if not with_score or not len(fold):
-        return member, np.nan
-    of_fold = {} if sample_weight is None else {"sample_weight": sample_weight[fold]}
-    return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
+        return member, labels, np.nan
+    of_fold = None if sample_weight is None else sample_weight[fold]
+    score = accuracy_score if is_classifier(member) else r2_score
+    predictions = member.predict(compat.safe_indexing(X, fold))
+    predictions = np.reshape(predictions, y[fold].shape)  # CatBoost's may be a column
+    return member, labels, score(y[fold], predictions, sample_weight=of_fold)
 
 
 def _validation(member, X, y, classes, fold, sample_weight, has_callback):
@@ -264,8 +286,8 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
     """
-    its, takes = member.get_params(deep=False), signature(member.fit).parameters
-    stopping = [name for name in _STOPPING if its.get(name)]
+    own, takes = member.get_params(deep=False), signature(member.fit).parameters
+    stopping = [name for name in _STOPPING if own.get(name)]
     if not (stopping or has_callback) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
         return {}
     if not len(fold):
@@ -279,6 +301,11 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
         if classes is not None:
             y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
+    elif is_catboost(member):
+        features = "cat_features", "text_features", "embedding_features"
+        data = {name: own[name] for name in features if own.get(name) is not None}
+        pool = sys.modules["catboost"].Pool(X, y, weight=weight, **data)
+        arguments = {"eval_set": pool}
     else:
         arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}
         if "sample_weight_eval_set" in takes:
@@ -293,9 +320,54 @@ def class_weights_of(model):
     return [value for name, value in its if name.split("__")[-1] in names and value is not None]
 
 
-def weighs_labels(model):
-    """Whether a model has weights of classes by their labels."""
-    return any(isinstance(value, dict) for value in class_weights_of(model))
+def names_labels(model):
+    """Whether a model has parameters with the labels of classes: weights, or CatBoost's names."""
+    names = [value for name, value in model.get_params().items() if name.endswith("class_names")]
+    return any(isinstance(value, dict) for value in class_weights_of(model)) or any(
+        value is not None for value in names
+    )
+
+
+def takes_weights(model):
+    """Whether `fit` of a model takes `sample_weight`, by name or among any other arguments."""
+    parameters = signature(model.fit).parameters.values()
+    return has_fit_parameter(model, "sample_weight") or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters
+    )
+
+
+def names_of_seeds(model):
+    """The parameters of a model and its parts that are seeds.
+
+    CatBoost's `get_params` has only parameters that are set, and two names for the seed.
+    """
+    params = model.get_params()
+    names = [name for name in params if name.split("__")[-1] in ("random_state", "random_seed")]
+    for prefix, part in {"": model, **{f"{name}__": part for name, part in params.items()}}.items():
+        if is_catboost(part) and not {f"{prefix}random_state", f"{prefix}random_seed"} & {*names}:
+            names.append(f"{prefix}random_seed")
+    return sorted(names)
+
+
+def is_catboost(model):
+    """Whether a model is CatBoost's own, which is imported then."""
+    catboost = sys.modules.get("catboost")
+    return catboost is not None and isinstance(
+        model, catboost.CatBoostClassifier | catboost.CatBoostRegressor
+    )
+
+
+def protected(model, X):
+    """X as a model may have it: a copy, unless it is known that the model does not write into X."""
+    parts = [step for _, part in nested(model) for _, step in getattr(part, "steps", [("", part)])]
+    if all(type(part).__module__.startswith("skdense.") for part in parts):
+        return X
+    return own_copy(X)
+
+
+def own_copy(X):
+    """A copy of an array, a sparse matrix or a frame."""
+    return X.copy() if hasattr(X, "copy") else X.clone()  # a frame of polars
 
 
 def is_lightgbm(model):
@@ -350,7 +422,9 @@ def prediction_of(member, X):
         return fitted_encoder(member).decode(member._forward(X))
     if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
         return member.booster_.predict(X, num_threads=1)
-    return member.predict(X)
+    predictions = np.asarray(member.predict(X if is_linear(member) else own_copy(X)))
+    has_one_column = predictions.ndim == 2 and predictions.shape[1] == 1
+    return predictions[:, 0] if has_one_column else predictions
 
 
 def log_probabilities_of(member, X):
@@ -367,7 +441,7 @@ def log_probabilities_of(member, X):
         found = member.booster_.predict(X, num_threads=1)
         found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
     else:
-        found = member.predict_proba(X)
+        found = member.predict_proba(own_copy(X))
     return as_logs(found)
 
 

@@ -5,7 +5,7 @@ that the size of the table decides, `views.py` what each of them sees. A blend o
 fits them.
 """
 
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Self
@@ -25,6 +25,7 @@ from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.members import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
+from skdense.final_step import shallow_copy
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
@@ -79,7 +80,10 @@ class BaseTabular(Saved):
             (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Rows of weight zero are absent: the fit is that of the others, and
-            their out-of-fold predictions are NaN. Columns are read without weights.
+            their out-of-fold predictions are NaN. Columns are read without weights. For intervals and
+            sets only the ratios of the weights matter: they are worth
+            ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965). If your weights are counts of
+            equal samples, repeat the rows.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample. If `cv` is None or an int, no group is in two folds, so that
             out-of-fold scores, intervals and sets are those of new groups.
@@ -103,7 +107,7 @@ class BaseTabular(Saved):
 
         compat.import_lightgbm()  # or say how to install it
         of_classes = is_classifier(self)
-        fitted = copy(self)  # an error finds an earlier fit as it was
+        fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         context = Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
             # What the user gives is checked. From here on, weights contain those of the classes.
@@ -230,7 +234,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         estimator takes the place of the model whose name it has, and sees what that sees. With another
         name, a network sees what `plain` sees, an estimator that allows NaN what `trees` see, and
         others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
-        member, but with scikit-learn's estimators, which follow joblib.
+        member, but with scikit-learn's estimators, which follow joblib. An estimator may also be given
+        as a :class:`skdense.ensemble.CrossFitClassifier` of it, whose folds and seeds are the table's.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in
@@ -340,6 +345,11 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
         name and any regressor, as explained for :class:`TabularClassifier`. None takes those that suit
         the table.
+        Regressors are trained on a scaled y, as `scale_y` of
+        :class:`skdense.ensemble.CrossFitRegressor` explains, so parameters in units of y, such as
+        `epsilon` of :class:`~sklearn.svm.SVR`, are in units of its standard deviation. To train one on
+        y as it is, pass ``("svr", CrossFitRegressor(SVR(epsilon=3), scale_y=False))``: its `scale_y`
+        holds, and its folds and seeds are the table's.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`, in

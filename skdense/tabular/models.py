@@ -22,7 +22,7 @@ from sklearn.utils import get_tags
 from skdense.base import BaseLowLevelMLP
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import weighs_labels
+from skdense.ensemble.members import names_labels
 from skdense.ensemble.samples import Samples
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
@@ -418,13 +418,15 @@ def models_of(
         models = [name for name, model in MODELS.items() if model.suits(task)]
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
-    cross_fit = CrossFitClassifier if task.n_classes else partial(CrossFitRegressor, scale_y=True)
+    cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor
     found, seeds = [], {name: random_state.randint(2**31) for name in MODELS}
     for each in models:
-        name, view, estimator = _resolved(each, task)
+        name, view, estimator, params = _resolved(each, task)
         seed = seeds[name] if name in seeds else random_state.randint(2**31)
         # The folds are drawn already; `cv` only says how many, of which 1 would not be valid.
-        ensemble = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
+        ensemble = cross_fit(
+            estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose, **params
+        )
         found.append((name, Pipeline([("view", view), ("crossfit", ensemble)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
@@ -434,7 +436,8 @@ def models_of(
 
 
 def _resolved(entry, task):
-    """The name, the view and the estimator of an entry of `models`."""
+    """The name, the view, the estimator and more parameters of the ensemble of an entry of `models`."""
+    params = {} if task.n_classes else {"scale_y": True}
     if isinstance(entry, str):
         if entry not in MODELS:
             raise ValueError(
@@ -443,7 +446,7 @@ def _resolved(entry, task):
         model = MODELS[entry]
         if why := model.why_not(task):
             raise ValueError(f"models must not have {entry!r}: {why}")
-        return entry, clone(model.view), model.make(task)
+        return entry, clone(model.view), model.make(task), params
     is_pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
     kind, is_kind = ("classifier", is_classifier) if task.n_classes else ("regressor", is_regressor)
     # CatBoost's estimators are no BaseEstimator.
@@ -453,6 +456,9 @@ def _resolved(entry, task):
             f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
     name, estimator = entry[0], clone(entry[1])
+    if isinstance(estimator, CrossFitClassifier | CrossFitRegressor):  # whose own scaling of y holds
+        params = {name: value for name, value in estimator.get_params(False).items() if name in params}
+        estimator = estimator.estimator
     last = final_step(estimator)
     if name in MODELS:
         sees = name
@@ -460,10 +466,10 @@ def _resolved(entry, task):
         sees = "plain"
     else:
         sees = "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
-    if weighs_labels(estimator):
+    if names_labels(estimator):
         raise ValueError(
-            f"models must not have a class_weight by labels, as {name!r} has, since they see classes "
-            "as 0 to k-1: use the class_weight of TabularClassifier"
+            f"models must not have a class_weight by labels or class_names, as {name!r} has, since "
+            "they see classes as 0 to k-1: use the class_weight of TabularClassifier"
         )
     # Those of scikit-learn take as many threads as are free.
     if not getattr(type(last).__init__, "__module__", "").startswith("sklearn."):
@@ -471,4 +477,4 @@ def _resolved(entry, task):
         its = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
         threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
         last.set_params(**dict.fromkeys(threads, 1))  # each core has a member
-    return name, clone(MODELS[sees].view), estimator
+    return name, clone(MODELS[sees].view), estimator, params
