@@ -1,5 +1,6 @@
 """Tests of members of other libraries: whatever scikit-learn's conventions allow them to do."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -20,6 +21,7 @@ from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.onnx import to_onnx
 from skdense.search import PrunedSearchCV
+from skdense.tabular import TableEncoder, TableScaler
 
 rng = np.random.default_rng(0)
 X = rng.normal(5, 3, (120, 3))
@@ -359,3 +361,39 @@ def test_fit_keeps_what_a_subclass_leaves_out_of_files(cls, parameters):
     model.logger = object()
     logger = model.logger
     assert model.fit(X, LABELS if cls is CrossFitClassifier else Y).logger is logger
+
+
+# --- tools that look for records ---------------------------------------------------------------------
+
+
+MODELS = [
+    CrossFitClassifier(LogisticRegression(), cv=2),
+    CrossFitRegressor(Ridge(), cv=2),
+    BlendClassifier([("a", CrossFitClassifier(LogisticRegression(), cv=2))]),
+    BlendRegressor([("a", CrossFitRegressor(Ridge(), cv=2))]),
+    TabularClassifier(models=["linear"], cv=2),
+    TabularRegressor(models=["linear"], cv=2),
+    TableScaler("standard"),
+    TableEncoder(),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_tools_that_take_records_apart_take_an_estimator_as_a_value(model, is_fitted):
+    model = clone(model)
+    if is_fitted:
+        model.fit(X, Y if isinstance(model, RegressorMixin) else LABELS)
+    assert not dataclasses.is_dataclass(model)
+    assert pd.DataFrame([model, model]).iloc[1, 0] is model
+    assert pl.DataFrame({"model": [model, model]})["model"].dtype == pl.Object
+    dask = pytest.importorskip("dask")
+    assert type(dask.compute([model])[0][0]) is type(model)
+
+
+def test_a_pydantic_model_may_have_a_field_of_an_estimator():
+    pydantic = pytest.importorskip("pydantic")
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    for model in MODELS:
+        served = pydantic.create_model("Served", __config__=config, model=(type(model), ...))
+        assert served(model=model).model is model

@@ -9,7 +9,9 @@ from skdense import (
     TabularRegressor,
     fit_many,
 )
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.search import PrunedSearchCV
+from skdense.tabular import TableEncoder, TableScaler
 
 X, y = np.zeros((10, 2)), np.arange(10) % 2
 
@@ -31,3 +33,14 @@ epochs: list[int] = search.n_resources_[:2]
 several: list[LowLevelMLPClassifier] = fit_many([LowLevelMLPClassifier() for _ in range(2)], X, y)
 tables: TabularClassifier = TabularClassifier(random_state=0).fit(X, y)
 loss: float = TabularRegressor(models=["linear"], network_params={"dropout": 0.2}).fit(X, y).oof_loss_
+
+dropped: dict[str, str] = tables.encoder_.dropped_
+blend: BlendClassifier = tables.ensemble_
+numbers: tuple[float, float] = (tables.oof_loss_, tables.ensemble_.temperature_)
+width: int = tables.n_features_in_ + TableScaler().fit(X).n_features_in_
+roles: list[str] = TableEncoder().fit(X).output_roles_.tolist()
+members: CrossFitClassifier = CrossFitClassifier(classifier, cv=2, random_state=0).fit(X, y)
+weights: list[float] = BlendClassifier([("networks", members)]).fit(X, y).weights_.tolist()
+averaged = CrossFitRegressor(regressor, scale_y=True).fit(X, y)
+losses: float = averaged.oof_loss_ + BlendRegressor([("networks", averaged)]).fit(X, y).oof_score_
+names: list[str] = averaged.feature_names_in_.tolist() + members.classes_.tolist()

@@ -1,11 +1,11 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
-from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -26,7 +26,6 @@ from skdense.final_step import final_step, fit_all_but_last, fit_arguments, nest
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
 
-@dataclass(eq=False, repr=False)
 class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
@@ -34,10 +33,9 @@ class BaseBlend(BaseOutOfFold):
     given their ensembles, the out-of-fold outputs of these and which rows all of them hold out.
     """
 
-    estimators: list
-    _: KW_ONLY
-    verbose: bool | int = False
-    prior_samples: float = 0
+    estimators_: list[Any]
+    named_estimators_: Bunch
+    weights_: NDArray
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
@@ -265,7 +263,6 @@ def _fit_model(model, samples, context):
     return model, lines, log.warnings
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class BlendClassifier(LabelsMixin, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
@@ -359,12 +356,27 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     ((2,), (1, 2))
     """
 
-    class_weight: dict | Literal["balanced"] | None = None
+    classes_: NDArray
+    temperature_: float
+    oof_proba_: NDArray
 
     _cross_fit = CrossFitClassifier
     _parameter_constraints = BaseBlend._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
+
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        verbose: bool | int = False,
+        prior_samples: float = 0,
+        class_weight: dict | Literal["balanced"] | None = None,
+    ):
+        self.estimators = estimators
+        self.verbose = verbose
+        self.prior_samples = prior_samples
+        self.class_weight = class_weight
 
     def _predict_proba(self, X):
         return sum(
@@ -411,7 +423,6 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         )
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class BlendRegressor(NumbersMixin, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
@@ -497,9 +508,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     ((2,), (3,))
     """
 
-    loss: str = "squared_error"
-    quantile: float = 0.5
-    relative_delta: float = 1.0
+    oof_prediction_: NDArray
 
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
@@ -507,6 +516,23 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         "quantile": [compat.Interval(Real, 0, 1, closed="neither")],
         "relative_delta": [compat.Interval(Real, 0, None, closed="neither")],
     }
+
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        verbose: bool | int = False,
+        prior_samples: float = 0,
+        loss: str = "squared_error",
+        quantile: float = 0.5,
+        relative_delta: float = 1.0,
+    ):
+        self.estimators = estimators
+        self.verbose = verbose
+        self.prior_samples = prior_samples
+        self.loss = loss
+        self.quantile = quantile
+        self.relative_delta = relative_delta
 
     def _predict(self, X):
         return sum(

@@ -4,13 +4,12 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
-from dataclasses import KW_ONLY, dataclass
 from time import perf_counter, thread_time
 from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state, get_tags
@@ -40,6 +39,11 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
     out-of-fold predictions, and `_learn_uncertainty`.
     """
+
+    oof_loss_: float
+    oof_score_: float
+    n_features_in_: int
+    feature_names_in_: NDArray
 
     _parameter_constraints = {"verbose": ["verbose"]}
 
@@ -131,7 +135,6 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
 
 
-@dataclass(eq=False, repr=False)
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
@@ -140,17 +143,27 @@ class BaseCrossFit(BaseOutOfFold):
     number predicts, `_shape_of_output(y)`, the shape of that for a sample, and `_learn_out_of_fold`.
     """
 
-    estimator: BaseEstimator
-    cv: Any = 8
-    _: KW_ONLY
-    random_state: int | RandomState | None = None
-    verbose: bool | int = False
+    estimators_: list[Any]
+    n_estimators_: int
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimator": [compat.HasMethods(["fit", "predict", "get_params"])],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
     }
+
+    def __init__(
+        self,
+        estimator: Any,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.random_state = random_state
+        self.verbose = verbose
 
     @compat.fit_context(prefer_skip_nested_validation=False)  # which checks the parameters
     def _check_models(self, is_weighted):
@@ -298,6 +311,10 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     (4, (1, 2))
     """
 
+    classes_: NDArray
+    temperature_: float
+    oof_proba_: NDArray
+
     def _predict_proba(self, X):
         return members.in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
@@ -354,7 +371,6 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         )
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
@@ -436,9 +452,23 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     (4, (3,))
     """
 
-    scale_y: bool = False
+    center_: float | NDArray
+    scale_: float | NDArray
+    oof_prediction_: NDArray
 
     _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
+
+    def __init__(
+        self,
+        estimator: Any,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+        scale_y: bool = False,
+    ):
+        super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
+        self.scale_y = scale_y
 
     def _predict(self, X):
         return self._unscaled(members.in_blocks(self._mean_prediction, X, self.estimators_[0]))

@@ -91,6 +91,12 @@ class TableEncoder(TransformerMixin, Saved):
            [ nan,   0.,   1.,   1.]], dtype=float32)
     """
 
+    output_sources_: NDArray
+    output_roles_: NDArray
+    dropped_: dict[str, str]
+    n_features_in_: int
+    feature_names_in_: NDArray
+
     def __init__(self, column_kinds: dict | None = None):
         self.column_kinds = column_kinds
 

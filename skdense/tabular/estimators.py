@@ -6,9 +6,8 @@ fits them.
 """
 
 from copy import deepcopy
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -30,10 +29,12 @@ from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, table_of
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
+if TYPE_CHECKING:
+    from skdense.tabular.columns import TableEncoder
+
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class BaseTabular(Saved):
     """What both estimators share: how they are fitted.
 
@@ -44,14 +45,17 @@ class BaseTabular(Saved):
 
     _of_loss = ()
 
-    models: list | None = None
-    network_params: dict[str, Any] | None = None
-    cv: Any = None
-    verbose: bool | int = False
-    random_state: int | RandomState | None = None
+    models: list | None
+    network_params: dict[str, Any] | None
+    cv: Any
+    verbose: bool | int
+    random_state: int | RandomState | None
 
-    oof_loss_: float = field(init=False)
-    oof_score_: float = field(init=False)
+    encoder_: "TableEncoder"
+    oof_loss_: float
+    oof_score_: float
+    n_features_in_: int
+    feature_names_in_: NDArray
 
     _parameter_constraints = {
         "models": [list, tuple, None],
@@ -198,7 +202,6 @@ class BaseTabular(Saved):
         return tags
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class TabularClassifier(LabelsMixin, BaseTabular):
     """A classifier for tables with columns of any type, with or without missing values.
 
@@ -306,9 +309,9 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     (1,)
     """
 
-    class_weight: dict | Literal["balanced"] | None = None
-
-    oof_proba_: NDArray = field(init=False)
+    classes_: NDArray
+    ensemble_: BlendClassifier
+    oof_proba_: NDArray
 
     _blend = BlendClassifier
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty"
@@ -316,12 +319,28 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
 
+    def __init__(
+        self,
+        *,
+        models: list | None = None,
+        network_params: dict[str, Any] | None = None,
+        cv: Any = None,
+        verbose: bool | int = False,
+        random_state: int | RandomState | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
+    ):
+        self.models = models
+        self.network_params = network_params
+        self.cv = cv
+        self.verbose = verbose
+        self.random_state = random_state
+        self.class_weight = class_weight
+
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
             return self.ensemble_._predict_proba(X)
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class TabularRegressor(NumbersMixin, BaseTabular):
     """A regressor for tables with columns of any type, with or without missing values.
 
@@ -418,11 +437,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     (1,)
     """
 
-    loss: str = "squared_error"
-    quantile: float = 0.5
-    relative_delta: float = 1.0
-
-    oof_prediction_: NDArray = field(init=False)
+    ensemble_: BlendRegressor
+    oof_prediction_: NDArray
 
     _blend = BlendRegressor
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
@@ -430,6 +446,27 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name] for name in _of_loss
     }
+
+    def __init__(
+        self,
+        *,
+        models: list | None = None,
+        network_params: dict[str, Any] | None = None,
+        cv: Any = None,
+        verbose: bool | int = False,
+        random_state: int | RandomState | None = None,
+        loss: str = "squared_error",
+        quantile: float = 0.5,
+        relative_delta: float = 1.0,
+    ):
+        self.models = models
+        self.network_params = network_params
+        self.cv = cv
+        self.verbose = verbose
+        self.random_state = random_state
+        self.loss = loss
+        self.quantile = quantile
+        self.relative_delta = relative_delta
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`

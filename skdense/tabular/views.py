@@ -81,6 +81,11 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
            [ 1.22,  1.  ,  1.  ]], dtype=float32)
     """
 
+    center_: NDArray
+    scale_: NDArray
+    n_features_in_: int
+    feature_names_in_: NDArray
+
     _parameter_constraints = {
         "scaling": [compat.StrOptions({"squash", "standard"}), None],
         "n_ramps": [compat.Interval(Integral, 0, None, closed="left")],
