@@ -430,10 +430,11 @@ def test_intervals_have_the_share_of_the_population_that_the_weights_describe():
     assert coverage(weighted, X, y) == pytest.approx(0.9, abs=0.025)
 
 
-@pytest.mark.parametrize("unit", [0.001, 5000])
-def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(unit):
+@pytest.mark.parametrize("unit", [0.001, 0.5, 5000])
+def test_shares_have_any_unit_and_larger_weights_count_samples_beside_a_prior(unit):
     X, y = three_classes(90)
     weight = np.random.default_rng(2).uniform(0.2, 2, 90)
+    weight /= weight.mean()
     models = [("bayes", GaussianNB()), ("constant", DummyClassifier())]  # which no unit changes
     models = [(name, CrossFitClassifier(model, cv=3, random_state=0)) for name, model in models]
     noise = np.random.default_rng(3).normal(size=X.shape)  # so the constant is not clearly worse
@@ -441,13 +442,16 @@ def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(uni
         BlendClassifier(models, prior_samples=3).fit(2 * noise + X, y, sample_weight=w)
         for w in (unit * weight, weight)
     )
-    assert_allclose(found.temperature_, expected.temperature_, rtol=1e-4)
-    assert_allclose(found.weights_, expected.weights_, atol=1e-4)
     assert found.weights_[1] > 0
-    one, other = (
-        clone(models[0][1]).fit(X, y, sample_weight=w).temperature_ for w in (unit * weight, weight)
-    )
-    assert one == pytest.approx(other, rel=1e-4)
+    one, other = (clone(models[0][1]).fit(X, y, sample_weight=w) for w in (unit * weight, weight))
+    if unit < 1:
+        assert one.temperature_ == pytest.approx(other.temperature_, rel=1e-4)
+        assert_allclose(found.weights_, expected.weights_, atol=1e-4)
+    else:  # the prior draws it less towards 1
+        assert abs(np.log(one.temperature_)) > abs(np.log(other.temperature_))
+    for level in (0.8, 0.99):  # for sets only the ratios of the weights matter
+        shares = [model.predict_set(X, level).mean() for model in (one, other)]
+        assert shares[0] == pytest.approx(shares[1], abs=0.02)
 
 
 @pytest.mark.parametrize("shared", [1, 1 / 90, 5000, 0.5])

@@ -390,16 +390,15 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         # Below this, `as_logs` is constant, and the loss would not be convex.
         likelihoods = np.maximum(likelihoods, np.finfo(float).eps)[:, :, None]
-        n_rows = calibration.effective_rows(weights)
         self.weights_ = calibration.best_weights(
             likelihoods,
             lambda mixed: -np.log(mixed),
             lambda mixed: -1 / mixed,
             is_smooth=True,
             value_weights=weights[:, None] / weights.sum(),
-            n_rows=n_rows,
+            n_rows=calibration.effective_rows(weights),
             is_constant=_are_constant(ensembles),
-            prior=self.prior_samples / n_rows,
+            prior=self.prior_samples / weights.sum(),
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
@@ -568,16 +567,15 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         units = _units_of_losses(single, mean_losses(constant), np.ptp(columns, axis=0) > 0)
         lowest = np.mean(single / units, axis=1).min()
         value_weights = (row_weights / row_weights.sum())[:, None] / units / columns.shape[1]
-        n_rows = calibration.effective_rows(row_weights)
         self.weights_ = calibration.best_weights(
             predicted,
             lambda mixed: loss.elementwise(columns, mixed, *number),
             lambda mixed: loss.slope(columns, mixed, *number),
             is_smooth=loss.is_smooth,
             value_weights=value_weights / (lowest if lowest > 0 else 1),
-            n_rows=n_rows,
+            n_rows=calibration.effective_rows(row_weights),
             is_constant=_are_constant(ensembles),
-            prior=self.prior_samples / n_rows,
+            prior=self.prior_samples / row_weights.sum(),
         )
         used = [(weight, final_step(model)) for weight, model in self._weighted()]
         self.oof_prediction_ = sum(weight * each.oof_prediction_ for weight, each in used)

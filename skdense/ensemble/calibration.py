@@ -26,10 +26,11 @@ def rescaled_weights(weights):
 
 
 def effective_rows(row_weights):
-    """How many samples the weights are worth, for priors, standard errors and levels of quantiles.
+    """How many samples the weights are worth, for standard errors and levels of quantiles.
 
     It is the number of samples of equal weight whose mean is as precise as the weighted one (Kish,
-    1965). Only the ratios of the weights matter.
+    1965). Only the ratios of the weights matter. For priors, as for the penalties of members, a weight
+    counts samples instead, so that a sample of weight 2 is two equal samples, as in scikit-learn.
     """
     return row_weights.sum() ** 2 / np.sum(row_weights**2)
 
@@ -74,7 +75,7 @@ def learn_temperature(log_probabilities, class_numbers, row_weights, model_weigh
     `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, and
     `class_numbers` the column of each sample's class.
     """
-    penalty = 1 / (2 * _PRIOR**2 * effective_rows(row_weights))
+    penalty = 1 / (2 * _PRIOR**2 * row_weights.sum())
 
     def objective(logarithm):
         each = np.empty((len(model_weights), len(class_numbers)))

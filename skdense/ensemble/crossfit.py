@@ -66,9 +66,9 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             Weights of the samples, in training, in choosing epochs and in all that is learned from
             out-of-fold predictions. Rows of weight zero are in no fold and trained on by no member, and
             their out-of-fold predictions are NaN. If the mean of the weights that are not zero is below
-            1, all are multiplied so that it is 1. For intervals, sets and priors only the ratios of the
-            weights matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965).
-            If your weights are counts of equal samples, repeat the rows.
+            1, all are multiplied so that it is 1. For intervals and sets only the ratios of the weights
+            matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965). If your
+            weights are counts of equal samples, repeat the rows.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
             Regressors also judge by groups whether the size of errors depends on the row.
