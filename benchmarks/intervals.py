@@ -29,7 +29,7 @@ DRAWS, N_FITTED, N_NEW = 3, 2_000, 5_000  # of generated tables
 NOISE = {"by a column": (0.2, 2.0), "the same for all rows": (1.0, 1.0)}  # of its quiet and noisy rows
 LEGEND = f"""\
 Intervals of 90 % on tables on which nothing was chosen, a random quarter held out. *ours*:
-`predict(X, quantiles=...)` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
+`predict_quantiles` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
 on HistGradientBoostingRegressor with `loss="quantile"`, and a fifth of the training rows to
 conformalize. *coverage*: the share of held-out values inside; *of thirds*: of the held-out rows
 with narrow, middle and wide intervals; *distance*: the mean of theirs from .9. *width*: the mean,
@@ -52,7 +52,7 @@ the likeliest class."""
 def ours(X, y, X_test, seed):
     """Both quantiles of each row of `X_test`."""
     model = contestants.ours("regression")(random_state=seed)
-    return model.fit(X, y).predict(X_test, quantiles=QUANTILES)
+    return model.fit(X, y).predict_quantiles(X_test, QUANTILES)
 
 
 def cqr(X, y, X_test, seed):

@@ -18,7 +18,7 @@ def fit_many(
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
     *,
-    n_jobs: int | None = -1,
+    n_jobs: int | None = None,
     verbose: bool | int = False,
 ) -> list[_Model]:
     """Fit many networks in place and together; each becomes what it would alone, up to rounding.
@@ -43,10 +43,11 @@ def fit_many(
         What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one, with None for networks without weights.
-    n_jobs : int or None, default=-1
-        How many networks to train at the same time, in threads of this process. -1 is one for each
-        core, or as many as ``joblib.parallel_config`` says, but one within a task of joblib. None is 1,
-        or as many as ``joblib.parallel_config`` says, as everywhere in scikit-learn.
+    n_jobs : int, default=None
+        How many networks to train at the same time, in threads of this process. None means what
+        ``joblib.parallel_config`` says, or one for each core if it says nothing, which is different
+        from scikit-learn, and one within a task of joblib. An int overrides this, and -1 is one for
+        each core.
     verbose : bool, default=False
         Whether to print, about ten times, how many of the networks are trained.
 

@@ -506,7 +506,7 @@ def test_a_transformed_target_may_be_positive_where_the_target_is_not():
     shift = {"func": lambda y: y + 9, "inverse_func": lambda y: y - 9}
     inside = CrossFitRegressor(TransformedTargetRegressor(trees, **shift), cv=3)
     blend = BlendRegressor([("inside", inside)]).fit(X, y)
-    assert blend.predict(X, quantiles=0.01).min() < 0  # only of the shifted y they were positive
+    assert blend.predict_quantiles(X, 0.01).min() < 0  # only of the shifted y they were positive
     around = TransformedTargetRegressor(CrossFitRegressor(trees, cv=3), **shift)
     with pytest.raises(TypeError, match=r"'around' must be.* what transforms y must be within it"):
         BlendRegressor([("around", around)]).fit(X, y)

@@ -69,7 +69,7 @@ def lines(n_samples, noise):
 def shares(model, noise):
     """The shares of new samples below three quantiles, in thirds of X."""
     X, y = lines(30_000, noise)
-    below = y[:, None] <= model.predict(X, quantiles=NINETY)
+    below = y[:, None] <= model.predict_quantiles(X, NINETY)
     third = np.digitize(X[:, 0], [5 / 3, 7 / 3])
     return np.array([below[third == i].mean(axis=0) for i in range(3)])
 
@@ -87,9 +87,9 @@ def test_quantiles_are_those_of_the_errors_if_all_predictions_are_alike():
     y = np.random.default_rng(0).normal(size=199)
     model = clone(ZERO).fit(np.zeros((199, 1)), y)
     expected = np.sort(y)[[9, 99, 189]]  # of 199 samples, which leave 200 gaps
-    assert_allclose(model.predict(np.zeros((2, 1)), quantiles=NINETY), [expected, expected])
+    assert_allclose(model.predict_quantiles(np.zeros((2, 1)), NINETY), [expected, expected])
     none = model.fit(np.zeros((30, 1)), np.zeros(30))
-    assert_array_equal(none.predict([[0]], quantiles=NINETY), np.zeros((1, 3)))
+    assert_array_equal(none.predict_quantiles([[0]], NINETY), np.zeros((1, 3)))
 
 
 # --- intervals, and what few samples tell -------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_each_of_n_samples_is_in_an_interval_of_the_others_as_often_as_it_must(n
     below = 0
     for i in range(n_samples + 1):
         others = clone(ZERO).fit(np.zeros((n_samples, 1)), np.delete(y, i))
-        quantile = others.predict([[0]], quantiles=k / (n_samples + 1) + shift)[0]
+        quantile = others.predict_quantiles([[0]], k / (n_samples + 1) + shift)[0]
         below += y[i] < quantile
         assert np.isfinite(quantile) == (0 < k <= n_samples)
     # Right at the k-th value, the value itself is the k-th of all if it is left out.
@@ -118,16 +118,16 @@ def test_intervals_are_infinite_where_so_few_samples_do_not_tell_them(confidence
     assert np.isfinite(clone(LINEAR).fit(X, y).predict_interval(X, confidence_level)).all()
     few = clone(LINEAR).fit(X[1:], y[1:])
     assert_array_equal(few.predict_interval([[2]], confidence_level), [[-np.inf, np.inf]])
-    assert_array_equal(few.predict([[2]], quantiles=[0, 1]), [[-np.inf, np.inf]])
-    assert np.isfinite(few.predict([[2]], quantiles=0.5)).all()
+    assert_array_equal(few.predict_quantiles([[2]], [0, 1]), [[-np.inf, np.inf]])
+    assert np.isfinite(few.predict_quantiles([[2]], 0.5)).all()
 
 
 def test_an_interval_is_two_quantiles_for_each_output():
     X, y = lines(100, np.ones_like)
     model = clone(LINEAR).fit(X, np.c_[y, -y])
-    expected = model.predict(X, quantiles=[0.1, 0.9])
+    expected = model.predict_quantiles(X, [0.1, 0.9])
     assert_allclose(model.predict_interval(X, confidence_level=0.8), expected)
-    assert_allclose(model.predict_interval(X), model.predict(X, quantiles=[0.05, 0.95]))
+    assert_allclose(model.predict_interval(X), model.predict_quantiles(X, [0.05, 0.95]))
     one = model.fit(X, y)
     assert one.predict_interval(X[:7]).shape == (7, 2)
 
@@ -146,7 +146,7 @@ def test_a_thousand_of_the_errors_say_what_all_of_them_say():
     (learned,) = model._uncertainty
     assert len(learned["errors"]) == len(learned["levels"]) <= 1000
     asked = [2e-5, 1e-4, 0.001, 0.05, 0.3, 0.5, 0.9, 0.95, 0.995, 0.9999, 1 - 2e-5]
-    found = model.predict([[0]], quantiles=asked)[0]
+    found = model.predict_quantiles([[0]], asked)[0]
     assert_allclose(found[[0, -1]], [y.min(), y.max()])
     share_below = np.mean(y[:, None] <= found, axis=0)
     error = np.abs(share_below - asked)
@@ -175,7 +175,7 @@ def test_what_is_learned_is_arrays_and_dicts(noisy):
 def test_models_of_a_blend_leave_intervals_and_sets_to_it():
     X, y = three_classes(99)
     for blend, cross_fit, asked in (
-        (BlendRegressor, LINEAR, lambda model: model.predict(X, quantiles=0.5)),
+        (BlendRegressor, LINEAR, lambda model: model.predict_quantiles(X, 0.5)),
         (BlendRegressor, LINEAR, lambda model: model.predict_interval(X)),
         (BlendClassifier, LOGISTIC, lambda model: model.predict_set(X)),
     ):
@@ -211,16 +211,16 @@ def test_quantiles_are_those_of_weighted_samples():
     repeated = [tuple(np.flatnonzero(np.isin(rows, part)) for part in fold) for fold in folds]
     model = CrossFitRegressor(LinearRegression(), repeated).fit(X[rows], y[rows])
     assert_allclose(
-        weighted.predict(X, quantiles=NINETY), model.predict(X, quantiles=NINETY), atol=0.05
+        weighted.predict_quantiles(X, NINETY), model.predict_quantiles(X, NINETY), atol=0.05
     )
 
 
 def test_quantiles_pass_through_a_pipeline_and_a_transformed_target():
     X, y = lines(500, np.ones_like)
-    plain = clone(LINEAR).fit(X, y).predict(X, quantiles=NINETY)
+    plain = clone(LINEAR).fit(X, y).predict_quantiles(X, NINETY)
     target = TransformedTargetRegressor(LINEAR, transformer=StandardScaler())
     model = make_pipeline(StandardScaler(), target).fit(X, y)
-    assert_allclose(model.predict(X, quantiles=NINETY), plain)
+    assert_allclose(model.predict_quantiles(X, NINETY), plain)
     assert plain.shape == (500, 3)
     assert (np.diff(plain, axis=1) > 0).all()
 
@@ -228,17 +228,23 @@ def test_quantiles_pass_through_a_pipeline_and_a_transformed_target():
 def test_one_quantile_has_no_axis_of_its_own_and_several_outputs_have_one():
     X, y = lines(100, np.ones_like)
     model = clone(LINEAR).fit(X, y)
-    assert_array_equal(model.predict(X, quantiles=0.5), model.predict(X, quantiles=[0.5])[:, 0])
-    both = clone(LINEAR).fit(X, np.c_[y, -y]).predict(X, quantiles=NINETY)
+    assert_array_equal(model.predict_quantiles(X, 0.5), model.predict_quantiles(X, [0.5]))
+    for quantiles, expected in (
+        (NINETY, model.predict_quantiles(X, NINETY)),
+        (0.5, model.predict_quantiles(X, 0.5)[:, 0]),
+    ):
+        with pytest.warns(FutureWarning, match="predict_quantiles"):
+            assert_array_equal(model.predict(X, quantiles=quantiles), expected)
+    both = clone(LINEAR).fit(X, np.c_[y, -y]).predict_quantiles(X, NINETY)
     assert both.shape == (100, 2, 3)
-    assert_allclose(both[:, 0], model.predict(X, quantiles=NINETY))
+    assert_allclose(both[:, 0], model.predict_quantiles(X, NINETY))
     assert_allclose(both[:, 1, ::-1], -both[:, 0])
 
 
 def test_what_is_no_quantile_is_refused():
     model = clone(LINEAR).fit(*lines(50, np.ones_like))
     with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got \[ 5. 95.\]"):
-        model.predict([[1.0]], quantiles=[5, 95])
+        model.predict_quantiles([[1.0]], [5, 95])
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +326,7 @@ def test_the_loss_of_other_libraries_says_whether_y_can_be_shifted(diabetes, par
     X, y = diabetes
     model = CrossFitRegressor(Named(**params), cv=3, scale_y=True).fit(X, y)
     assert (model.center_ == 0) == positive
-    assert (model.predict(X, quantiles=0) == 0).all() == positive
+    assert (model.predict_quantiles(X, 0) == 0).all() == positive
     if positive:
         (name, value), *_ = params.items()
         with pytest.raises(ValueError, match=f"range of {name}='{value}': must be at least 0, got -1"):
@@ -355,7 +361,7 @@ def test_what_is_positive_before_a_transformation_need_not_be_after_it(wrap):
     model = GridSearchCV(shifted, {}, cv=2) if wrap is GridSearchCV else wrap(shifted)
     fitted = CrossFitRegressor(model, cv=3, scale_y=True, random_state=0).fit(X, y)
     assert (fitted.center_, fitted.scale_) == (0, 1)
-    assert fitted.predict(X, quantiles=0.01).min() < 0
+    assert fitted.predict_quantiles(X, 0.01).min() < 0
 
 
 class OfAnotherKind:
@@ -378,9 +384,9 @@ def test_a_search_has_the_loss_of_its_estimator(diabetes, estimator):
 @pytest.mark.parametrize("weight", [1, 1 / 40, 5000])
 def test_equal_weights_leave_the_quantiles_as_they_are_whatever_their_unit(weight):
     X, y = lines(40, np.ones_like)
-    plain = clone(LINEAR).fit(X, y).predict(X, quantiles=NINETY)
+    plain = clone(LINEAR).fit(X, y).predict_quantiles(X, NINETY)
     weighted = clone(LINEAR).fit(X, y, sample_weight=np.full(40, weight))
-    assert_allclose(weighted.predict(X, quantiles=NINETY), plain)
+    assert_allclose(weighted.predict_quantiles(X, NINETY), plain)
 
 
 def test_the_quantiles_of_negative_errors_are_negative_whatever_the_weights():
@@ -399,7 +405,7 @@ def test_the_highest_and_lowest_prediction_may_have_no_weight():
     weights = np.ones(40)
     weights[[predictions.argmin(), predictions.argmax()]] = 0
     model = clone(LINEAR).fit(X, y, sample_weight=weights)
-    assert np.isfinite(model.predict(X, quantiles=NINETY)).all()
+    assert np.isfinite(model.predict_quantiles(X, NINETY)).all()
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1, 5000])
@@ -411,11 +417,11 @@ def test_weights_of_a_survey_tell_quantiles_of_its_population_as_its_effective_r
     order = np.argsort(y)
     shares = np.cumsum(weights[order]) / weights.sum()
     expected = np.interp(asked, shares, y[order])
-    assert_allclose(model.predict([[0]], quantiles=asked)[0], expected, atol=0.05)
+    assert_allclose(model.predict_quantiles([[0]], asked)[0], expected, atol=0.05)
     n_effective = weights.sum() ** 2 / (weights**2).sum()
     beyond = np.array([0.99, 1.01]) / (n_effective + 1)
-    assert_array_equal(np.isfinite(model.predict([[0]], quantiles=beyond)), [[False, True]])
-    assert_array_equal(np.isfinite(model.predict([[0]], quantiles=1 - beyond)), [[False, True]])
+    assert_array_equal(np.isfinite(model.predict_quantiles([[0]], beyond)), [[False, True]])
+    assert_array_equal(np.isfinite(model.predict_quantiles([[0]], 1 - beyond)), [[False, True]])
 
 
 def test_intervals_have_the_share_of_the_population_that_the_weights_describe():
@@ -494,15 +500,15 @@ def test_quantiles_of_counts_are_no_less_than_0(model):
     X = rng.normal(size=(400, 2))
     y = rng.poisson(np.exp(X[:, 0] - 0.5))
     counts = CrossFitRegressor(model, cv=4, random_state=0).fit(X, y)
-    low = counts.predict(X, quantiles=0.05)
+    low = counts.predict_quantiles(X, 0.05)
     assert low.min() == 0
     blend = BlendRegressor([("counts", CrossFitRegressor(model, cv=4)), ("again", counts)]).fit(X, y)
-    assert blend.predict(X, quantiles=[0.05])[:, 0].min() == 0
-    low, high = counts.predict(X, quantiles=[0.05, 0.95]).T
+    assert blend.predict_quantiles(X, [0.05])[:, 0].min() == 0
+    low, high = counts.predict_quantiles(X, [0.05, 0.95]).T
     assert 0.85 < np.mean((low <= y) & (y <= high))
     any_sign = BlendRegressor([("counts", counts), ("linear", LINEAR)]).fit(X, y)
     if (any_sign.weights_ > 0).all():
-        assert any_sign.predict(X, quantiles=0.01).min() < 0
+        assert any_sign.predict_quantiles(X, 0.01).min() < 0
 
 
 def noisy_rows(n_samples, seed=0, governs=1.0):
@@ -514,7 +520,7 @@ def noisy_rows(n_samples, seed=0, governs=1.0):
 
 
 def coverage(model, X, y):
-    low, high = model.predict(X, quantiles=[0.05, 0.95]).T
+    low, high = model.predict_quantiles(X, [0.05, 0.95]).T
     return np.mean((low <= y) & (y <= high))
 
 
@@ -530,7 +536,7 @@ def test_intervals_follow_a_column_that_governs_the_noise(noisy):
     assert 0.84 < coverage(noisy, X[is_noisy], y[is_noisy]) < 0.95
     assert 0.85 < coverage(noisy, X[~is_noisy], y[~is_noisy]) < 0.97
     mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0).fit(*noisy_rows(1000)[:2])
-    assert np.ptp(mean.predict(X, quantiles=0.95)) == 0  # by itself, an ensemble follows the prediction
+    assert np.ptp(mean.predict_quantiles(X, 0.95)) == 0  # by itself, an ensemble follows the prediction
 
 
 def test_intervals_of_equal_noise_are_as_wide_as_before():
@@ -542,13 +548,13 @@ def test_intervals_of_equal_noise_are_as_wide_as_before():
 
 def test_intervals_that_follow_the_row_take_missing_values_and_several_outputs(noisy):
     X, y, _ = noisy_rows(1000)
-    expected = noisy.predict(X, quantiles=NINETY)
-    both = clone(noisy).fit(X, np.c_[y, 2 * y]).predict(X, quantiles=NINETY)
+    expected = noisy.predict_quantiles(X, NINETY)
+    both = clone(noisy).fit(X, np.c_[y, 2 * y]).predict_quantiles(X, NINETY)
     assert_allclose(both[:, 0], expected)
     assert_allclose(both[:, 1], 2 * expected)
     X[::3, 3] = np.nan
     trees = FollowsRows(HistGradientBoostingRegressor(max_iter=10), cv=2).fit(X, y)
-    assert np.isfinite(trees.predict(X, quantiles=NINETY)).all()
+    assert np.isfinite(trees.predict_quantiles(X, NINETY)).all()
     # A column that had no missing value in fit: trees know nothing of one, and it is the median.
     new, spread = X[:9].copy(), trees._uncertainty[0]["spread"]
     new[:, 0] = np.nan
@@ -653,14 +659,14 @@ def test_a_spread_is_judged_on_groups_that_it_was_not_fitted_to():
     X, y = np.c_[group, rng.normal(size=2000)], deviation * rng.normal(size=2000)
     mean = FollowsRows(DummyRegressor(), cv=5, random_state=0)
     by_row, by_group = (clone(mean).fit(X, y, groups=groups) for groups in (None, group))
-    assert np.ptp(by_row.predict(X, quantiles=0.95)) > 0.3
-    assert np.ptp(by_group.predict(X, quantiles=0.95)) == 0
+    assert np.ptp(by_row.predict_quantiles(X, 0.95)) > 0.3
+    assert np.ptp(by_group.predict_quantiles(X, 0.95)) == 0
 
 
 def test_intervals_that_follow_the_row_are_saved_and_scale_with_y(noisy):
     X, y, _ = noisy_rows(1000)
-    expected = noisy.predict(X, quantiles=NINETY)
-    assert_array_equal(pickle.loads(pickle.dumps(noisy)).predict(X, quantiles=NINETY), expected)
+    expected = noisy.predict_quantiles(X, NINETY)
+    assert_array_equal(pickle.loads(pickle.dumps(noisy)).predict_quantiles(X, NINETY), expected)
     assert_allclose(clone(noisy).fit(X, 1024 * y).predict(X, NINETY), 1024 * expected)
 
 

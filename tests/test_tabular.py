@@ -327,7 +327,7 @@ def predictions_of(models, unit, shift):
     X = rng.normal(size=(120, 2))
     y = X[:, 0] + (X[:, 1] > 0) + 0.1 * rng.normal(size=120)
     model = TabularRegressor(models=models, **SMALL).fit(X, shift + unit * y)
-    predictions = [model.predict(X)[:, None], model.predict(X, quantiles=[0.05, 0.95])]
+    predictions = [model.predict(X)[:, None], model.predict_quantiles(X, [0.05, 0.95])]
     return (np.hstack(predictions) - shift) / unit
 
 
@@ -372,7 +372,7 @@ def test_every_loss_can_be_minimized_on_a_scaled_target_of_several_columns(loss)
     assert_allclose(predicted[:, 1].mean(), 1000 * predicted[:, 0].mean(), rtol=0.1)
     assert abs(slope(y - predicted[:, 0])) < 0.1
     assert (predicted > 0).all() or loss != "poisson"
-    low, high = model.predict(X, quantiles=[0.1, 0.9]).transpose(2, 0, 1)[..., 0]
+    low, high = model.predict_quantiles(X, [0.1, 0.9]).transpose(2, 0, 1)[..., 0]
     assert 0.75 < ((low <= y) & (y <= high)).mean() < 0.85
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -15,15 +15,15 @@ from sklearn.callback import ScoringMonitor
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from helpers import SETTINGS, TIME_LIMIT, make_problem, press_ctrl_c
-from skdense import LowLevelMLPClassifier, fit_many
+from skdense import LowLevelMLPClassifier, TabularClassifier, fit_many
 from skdense.core.host.train import ProgramRun
-from skdense.ensemble import BlendClassifier, CrossFitClassifier
+from skdense.ensemble import BlendClassifier, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import at_once
 from skdense.search import PrunedSearchCV
 
@@ -275,11 +275,26 @@ def test_n_jobs_wins_over_what_joblib_says(most_at_once):
         assert most_at_once(1, lambda: fit_many(seeds(3), X, Y, n_jobs=1)) == 1
 
 
-def test_n_jobs_of_none_is_what_scikit_learn_makes_of_it(most_at_once):
-    call = partial(fit_many, seeds(2 * TWO), X, Y, n_jobs=None)
-    assert most_at_once(1, call) == effective_n_jobs(None) == 1
-    with parallel_config("threading", n_jobs=TWO):
-        assert most_at_once(TWO, call) == effective_n_jobs(None)
+def test_n_jobs_of_an_ensemble_or_a_table_wins_over_what_joblib_says(most_at_once):
+    ensemble = CrossFitClassifier(net(max_iter=1), cv=FOLDS, n_jobs=1)
+    blend = BlendClassifier([("a", clone(ensemble).set_params(n_jobs=None))], n_jobs=1)
+    network_params = {"hidden_layer_sizes": (), "max_iter": 1, "activation": "relu"}
+    table = TabularClassifier(models=["ramps"], cv=3, network_params=network_params, n_jobs=1)
+    for model in (ensemble, blend, BlendClassifier([("a", ensemble)]), table):
+        for said in ({}, {"backend": "threading", "n_jobs": TWO}):
+            with parallel_config(**said):
+                assert most_at_once(1, partial(model.fit, X, Y)) == 1
+    with parallel_config("threading", n_jobs=1):
+        assert most_at_once(TWO, partial(ensemble.set_params(n_jobs=TWO).fit, X, Y)) == TWO
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
+def test_any_n_jobs_predicts_the_same(n_jobs):
+    X, y = np.random.default_rng(0).normal(size=(10_000, 3)), np.arange(10_000.0)
+    model = CrossFitRegressor(LinearRegression(), cv=2, random_state=0).fit(X, y)
+    assert_array_equal(
+        model.set_params(n_jobs=n_jobs).predict(X), model.set_params(n_jobs=1).predict(X)
+    )
 
 
 # --- ensembles ---------------------------------------------------------------------------------------

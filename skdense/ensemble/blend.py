@@ -286,6 +286,12 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     prior_samples : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
 
+    n_jobs : int, default=None
+        How many models to fit at the same time; each model has an equal share for its members, unless
+        it has an `n_jobs` of its own. None means what ``joblib.parallel_config`` says, or one for each
+        core if it says nothing, which is different from scikit-learn. An int overrides both, and -1 is
+        one for each core.
+
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
         models, their temperatures, and the weights of the models. "balanced" gives all classes the same
@@ -371,11 +377,13 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         *,
         verbose: bool | int = False,
         prior_samples: float = 0,
+        n_jobs: int | None = None,
         class_weight: dict | Literal["balanced"] | None = None,
     ):
         self.estimators = estimators
         self.verbose = verbose
         self.prior_samples = prior_samples
+        self.n_jobs = n_jobs
         self.class_weight = class_weight
 
     def _predict_proba(self, X):
@@ -445,6 +453,12 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     prior_samples : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+
+    n_jobs : int, default=None
+        How many models to fit at the same time; each model has an equal share for its members, unless
+        it has an `n_jobs` of its own. None means what ``joblib.parallel_config`` says, or one for each
+        core if it says nothing, which is different from scikit-learn. An int overrides both, and -1 is
+        one for each core.
 
     loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
             default='squared_error'
@@ -522,6 +536,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         *,
         verbose: bool | int = False,
         prior_samples: float = 0,
+        n_jobs: int | None = None,
         loss: str = "squared_error",
         quantile: float = 0.5,
         relative_delta: float = 1.0,
@@ -529,6 +544,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.estimators = estimators
         self.verbose = verbose
         self.prior_samples = prior_samples
+        self.n_jobs = n_jobs
         self.loss = loss
         self.quantile = quantile
         self.relative_delta = relative_delta

@@ -4,6 +4,7 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
+from numbers import Integral
 from time import perf_counter, thread_time
 from typing import Any, Self
 
@@ -45,7 +46,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: NDArray
 
-    _parameter_constraints = {"verbose": ["verbose"]}
+    n_jobs: int | None
+    _parameter_constraints = {"verbose": ["verbose"], "n_jobs": [Integral, None]}
 
     def fit(
         self,
@@ -86,12 +88,13 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             If the data, the folds, names or parameters of models are invalid, or training diverged. An
             earlier fit is left as it was.
         """
-        context = members.Context(self.verbose)
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
-        with context.outermost():
-            fitted._check_models(sample_weight is not None)
-            samples = checked_samples(fitted, X, y, sample_weight, groups)
-            fitted._learn_uncertainty(fitted._fit_as_part(samples, context), context)
+        with members.jobs(self.n_jobs):
+            context = members.Context(self.verbose)
+            with context.outermost():
+                fitted._check_models(sample_weight is not None)
+                samples = checked_samples(fitted, X, y, sample_weight, groups)
+                fitted._learn_uncertainty(fitted._fit_as_part(samples, context), context)
         set_attributes(self, vars(fitted))
         return self
 
@@ -104,7 +107,10 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         X = self._checked(samples.X, getattr(self, "estimator", None))
         samples = samples._replace(X=X, y=self._learn_y(samples.y)).times_class_weight_of(self)
         begin = perf_counter()
-        self._fit_parts(samples, context)
+        if self.n_jobs is not None:
+            context.all_cores = self.n_jobs == -1
+        with members.jobs(self.n_jobs):
+            self._fit_parts(samples, context)
         self._fit_seconds = perf_counter() - begin
         context.say_result(self)
         return samples
@@ -159,11 +165,13 @@ class BaseCrossFit(BaseOutOfFold):
         *,
         random_state: int | RandomState | None = None,
         verbose: bool | int = False,
+        n_jobs: int | None = None,
     ):
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
+        self.n_jobs = n_jobs
 
     @compat.fit_context(prefer_skip_nested_validation=False)  # which checks the parameters
     def _check_models(self, is_weighted):
@@ -257,6 +265,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
+
+    n_jobs : int, default=None
+        How many members to fit at the same time, and how many threads predict many samples. None means
+        what ``joblib.parallel_config`` says, or one for each core if it says nothing, which is
+        different from scikit-learn. An int overrides both, and -1 is one for each core.
 
     Attributes
     ----------
@@ -397,6 +410,11 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and the out-of-fold R2.
 
+    n_jobs : int, default=None
+        How many members to fit at the same time, and how many threads predict many samples. None means
+        what ``joblib.parallel_config`` says, or one for each core if it says nothing, which is
+        different from scikit-learn. An int overrides both, and -1 is one for each core.
+
     scale_y : bool, default=False
         Whether the members, unless they transform y themselves, are trained on a scaled y, so that
         results do not depend on its unit. y gets mean 0 and variance 1, or mean 1 with
@@ -465,9 +483,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         *,
         random_state: int | RandomState | None = None,
         verbose: bool | int = False,
+        n_jobs: int | None = None,
         scale_y: bool = False,
     ):
-        super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
+        super().__init__(estimator, cv, random_state=random_state, verbose=verbose, n_jobs=n_jobs)
         self.scale_y = scale_y
 
     def _predict(self, X):

@@ -6,7 +6,7 @@ Networks train on rows of one table, other members on copies of them.
 
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import signature
 from threading import Event
 from time import perf_counter
@@ -170,6 +170,11 @@ class Context:
             compat.warn_at_caller(message)
 
 
+def jobs(n_jobs):
+    """A context in which joblib is configured with a number of jobs; None leaves it as it is."""
+    return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
+
+
 # --- members -----------------------------------------------------------------------------------------
 
 
@@ -226,7 +231,7 @@ def _fit_networks(estimators, splits, samples, context):
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = cpu_count() if context.all_cores else -1  # as joblib is configured here
+    n_jobs = cpu_count() if context.all_cores else None  # as joblib is configured here
     context.stop.check()
     fit_together(estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop)
 
@@ -451,7 +456,8 @@ def in_blocks(predict, X, member):
     By themselves, products of networks divide the rows among all cores, and wait for all of them after
     each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
     each core gets blocks of rows of its own, as for LightGBM, which uses one thread here, and linear
-    models, whose products are in float64. For few rows, nothing of the process is touched.
+    models, whose products are in float64. There are as many threads as BLAS would use, or as joblib is
+    configured with. For few rows, nothing of the process is touched.
     """
     n_rows = X.shape[0]
     uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
@@ -463,5 +469,7 @@ def in_blocks(predict, X, member):
         with config_context(**config):
             found[rows.start] = predict(compat.safe_indexing(X, rows))
 
-    for_each_block(of_block, n_rows, _BLOCK, threaded_from=1)
+    n_jobs = compat.joblibs_n_jobs()
+    n_threads = None if n_jobs == -1 else effective_n_jobs(n_jobs)
+    for_each_block(of_block, n_rows, _BLOCK, threaded_from=1, n_threads=n_threads)
     return np.concatenate([found[start] for start in sorted(found)])

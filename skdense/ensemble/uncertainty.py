@@ -5,10 +5,8 @@ estimators, so that no saved model depends on a class of this module. `docs/benc
 the measurements behind the constants.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.isotonic import IsotonicRegression
@@ -17,8 +15,9 @@ from sklearn.utils import resample
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from skdense import compat
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import at_once, fit_member, in_blocks, prediction_of
+from skdense.ensemble.members import at_once, fit_member, in_blocks, jobs, prediction_of
 from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.fit.targets import as_numbers
 
@@ -79,7 +78,8 @@ class LabelsMixin(ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns ordered as `classes_`.
         """
-        return self._predict_proba(self._check_X(X))
+        with jobs(self.n_jobs):
+            return self._predict_proba(self._check_X(X))
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
@@ -163,53 +163,79 @@ class NumbersMixin(RegressorMixin):
     _lowest = -np.inf
     """No quantile is lower; 0 if the loss allows positive predictions only."""
 
-    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
-        """Predict numbers, or quantiles of them.
-
-        Quantiles are found from the errors of the out-of-fold predictions. Where the size of errors
-        rises or falls with the prediction, so do the distances between the quantiles, if this lowers
-        the pinball loss out of fold. A :class:`skdense.TabularRegressor` also finds from the columns of
-        X how large the error of a row is.
+    def predict(self, X: MatrixLike, quantiles: ArrayLike | None = None) -> NDArray:
+        """Predict numbers.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
         quantiles : float or list of float, default=None
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. None predicts numbers. Of `n` samples, those below ``1 / (n + 1)`` are -inf, or 0
-            if the loss has positive predictions only, and those above ``n / (n + 1)`` are inf: so few
-            samples do not tell them.
+            Quantiles to predict in place of numbers.
+
+            .. deprecated:: 0.7.0
+               It will be removed in 0.8.0; use :meth:`predict_quantiles`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
-            ``(n_samples, n_outputs, n_quantiles)``.
+            The predictions.
+        """
+        if quantiles is not None:
+            compat.warn_at_caller(
+                "predict(X, quantiles=...) is deprecated and will be removed in skdense 0.8.0: use "
+                "predict_quantiles(X, quantiles), which has the quantiles on the last axis",
+                FutureWarning,
+            )
+            found = self.predict_quantiles(X, quantiles)
+            return found if np.ndim(quantiles) else found[..., 0]
+        with jobs(self.n_jobs):
+            return self._predict(self._check_X(X))
+
+    def predict_quantiles(self, X: MatrixLike, quantiles: ArrayLike) -> NDArray:
+        """Predict quantiles of the numbers.
+
+        They are found from the errors of the out-of-fold predictions. Where the size of errors rises or
+        falls with the prediction, so do the distances between the quantiles, if this lowers the pinball
+        loss out of fold. A :class:`skdense.TabularRegressor` also finds from the columns of X how large
+        the error of a row is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or array-like of shape (n_quantiles,)
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. A float is one quantile.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+            The quantiles. Of `n` samples in `fit`, those below ``1 / (n + 1)`` are -inf, or 0 if the
+            loss has positive predictions only, and those above ``n / (n + 1)`` are inf: so few samples
+            do not tell them.
         """
         X = self._check_X(X)
-        predictions = self._predict(X)
-        if quantiles is None:
-            return predictions
-        quantiles = np.asarray(quantiles, dtype=float)
-        if quantiles.ndim > 1 or not ((quantiles >= 0) & (quantiles <= 1)).all():
+        with jobs(self.n_jobs):
+            predictions = self._predict(X)
+        asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
+        if asked.ndim > 1 or not ((asked >= 0) & (asked <= 1)).all():
             raise ValueError(
-                f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles}"
+                f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles!r}"
             )
         columns = predictions.reshape(len(predictions), -1).T
         found = []
         for learned, column in zip(_uncertainty_of(self), columns, strict=True):
             levels, errors = learned["levels"], learned["errors"]
-            scaled = np.interp(quantiles.ravel(), levels, errors, left=-np.inf, right=np.inf)
+            scaled = np.interp(asked, levels, errors, left=-np.inf, right=np.inf)
             found.append(column[:, None] + np.outer(spread_at(learned["spread"], column, X), scaled))
-        shape = predictions.shape + quantiles.shape
+        shape = predictions.shape + asked.shape
         return np.maximum(np.stack(found, axis=1).reshape(shape), self._lowest)
 
     def predict_interval(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
         """Predict the interval that has the true value with this confidence.
 
-        Its ends are two quantiles, as :meth:`predict` finds them: values are below it as often as
-        above.
+        Its ends are two quantiles of :meth:`predict_quantiles`: values are below it as often as above.
 
         Parameters
         ----------
@@ -227,7 +253,7 @@ class NumbersMixin(RegressorMixin):
             samples, 0.99 takes 199.
         """
         check_confidence_level(confidence_level)
-        return self.predict(X, quantiles=[(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+        return self.predict_quantiles(X, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
 
     def _learn_uncertainty(self, samples, context, estimator=None):
         self._uncertainty = learn_errors(samples, self.oof_prediction_, estimator, context.stop)

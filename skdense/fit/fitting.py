@@ -106,7 +106,7 @@ _check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)
 def fit_together(
     estimators: list,
     inputs: Sequence[FitInput],
-    n_jobs: int | None = -1,
+    n_jobs: int | None = None,
     after_fit: Callable = lambda estimator, job: None,
     warn_max_iter: bool = True,
     stop: Event | None = None,

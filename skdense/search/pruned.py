@@ -70,7 +70,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     random_state : int, RandomState instance or None, default=None
         Draws the candidates.
 
-    n_jobs : int or None, default=-1
+    n_jobs : int, default=None
         The number of threads that train, as in :func:`skdense.fit_many`.
 
     verbose : int, default=0
@@ -217,7 +217,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         refit: bool = True,
         cv: Any = None,
         random_state: int | RandomState | None = None,
-        n_jobs: int | None = -1,
+        n_jobs: int | None = None,
         verbose: bool | int = 0,
         error_score: float | Literal["raise"] = np.nan,
     ) -> None:

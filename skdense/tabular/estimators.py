@@ -7,6 +7,7 @@ fits them.
 
 from copy import deepcopy
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
-from skdense.ensemble.members import Context
+from skdense.ensemble.members import Context, jobs
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import shallow_copy
@@ -50,6 +51,7 @@ class BaseTabular(Saved):
     cv: Any
     verbose: bool | int
     random_state: int | RandomState | None
+    n_jobs: int | None
 
     encoder_: "TableEncoder"
     oof_loss_: float
@@ -63,6 +65,7 @@ class BaseTabular(Saved):
         "cv": ["cv_object", None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
     }
 
     @compat.fit_context(prefer_skip_nested_validation=False)
@@ -112,8 +115,9 @@ class BaseTabular(Saved):
         compat.import_lightgbm()  # or say how to install it
         of_classes = is_classifier(self)
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
-        context = Context(self.verbose)
-        with context.outermost(), config_context(transform_output="default"):
+        with jobs(self.n_jobs):
+            context = Context(self.verbose)
+        with jobs(self.n_jobs), context.outermost(), config_context(transform_output="default"):
             # What the user gives is checked. From here on, weights contain those of the classes.
             X = table_of(X, estimator=fitted)
             given = checked_samples(fitted, X, y, sample_weight, groups)
@@ -256,6 +260,11 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         Draws the folds and seeds the members. Trees that find out which columns help, and how large
         errors are, have the seed 0.
 
+    n_jobs : int, default=None
+        How many models and members to fit at the same time, and how many threads predict many rows.
+        None means what ``joblib.parallel_config`` says, or one for each core if it says nothing, which
+        is different from scikit-learn. An int overrides both, and -1 is one for each core.
+
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
         weights of the models. "balanced" gives all classes the same sum of weights. Of samples of
@@ -327,6 +336,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         cv: Any = None,
         verbose: bool | int = False,
         random_state: int | RandomState | None = None,
+        n_jobs: int | None = None,
         class_weight: dict | Literal["balanced"] | None = None,
     ):
         self.models = models
@@ -334,6 +344,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         self.cv = cv
         self.verbose = verbose
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.class_weight = class_weight
 
     def _predict_proba(self, X):
@@ -385,6 +396,11 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the members. Trees that find out which columns help, and how large
         errors are, have the seed 0.
+
+    n_jobs : int, default=None
+        How many models and members to fit at the same time, and how many threads predict many rows.
+        None means what ``joblib.parallel_config`` says, or one for each core if it says nothing, which
+        is different from scikit-learn. An int overrides both, and -1 is one for each core.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
@@ -455,6 +471,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         cv: Any = None,
         verbose: bool | int = False,
         random_state: int | RandomState | None = None,
+        n_jobs: int | None = None,
         loss: str = "squared_error",
         quantile: float = 0.5,
         relative_delta: float = 1.0,
@@ -464,6 +481,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         self.cv = cv
         self.verbose = verbose
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.loss = loss
         self.quantile = quantile
         self.relative_delta = relative_delta

@@ -38,7 +38,7 @@ Observe = Callable[[Curves, "ProgramRun"], bool]
 
 def train(
     buckets: Sequence[Bucket],
-    n_jobs: int | None = -1,
+    n_jobs: int | None = None,
     *,
     until: float = np.inf,
     owners: Mapping[Network, Any] | None = None,
@@ -56,7 +56,7 @@ def train(
     ----------
     buckets : list of Bucket
         The networks. Training starts with one network per bucket, then takes the others in order.
-    n_jobs : int or None, default=-1
+    n_jobs : int, default=None
         How many networks to train at the same time, see `n_at_once`. The training of the only network,
         or with n_jobs=1 of each, is led by the caller's thread.
     until : float

@@ -140,13 +140,13 @@ def n_threads() -> int:
     return set_by_code or _number_in("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
-def n_at_once(n_tasks: int, n_jobs: int | None = -1) -> int:
+def n_at_once(n_tasks: int, n_jobs: int | None = None) -> int:
     """The number of tasks to work on at the same time, at most as many as TensorFlow has threads.
 
-    None is 1, or the number that joblib is configured with. -1 is a thread for each core, or the number
-    that joblib is configured with, but 1 within a task of joblib.
+    None is the number that joblib is configured with, or a thread for each core if it is not, but 1
+    within a task of joblib.
     """
-    configured: Any = compat.joblibs_n_jobs() if n_jobs == -1 else n_jobs
+    configured: Any = compat.joblibs_n_jobs() if n_jobs is None else n_jobs
     return min(n_tasks, effective_n_jobs(configured), n_threads())
 
 

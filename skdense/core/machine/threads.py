@@ -286,12 +286,17 @@ _THREADED_FROM = 16
 
 
 def for_each_block(
-    function: Callable, n_rows: int, block_rows: int = BLOCK_ROWS, threaded_from: int = _THREADED_FROM
+    function: Callable,
+    n_rows: int,
+    block_rows: int = BLOCK_ROWS,
+    threaded_from: int = _THREADED_FROM,
+    n_threads: int | None = None,
 ) -> None:
     """Call `function` with slices of at most `block_rows` that together cover `n_rows`.
 
     Within a block only the matrix products would use more than one core. From `threaded_from` blocks
-    on, they are divided among threads, as many as BLAS would use, each with one BLAS thread.
+    on, they are divided among threads, each with one BLAS thread: `n_threads`, or as many as BLAS would
+    use.
     """
     # Without rows there is one empty block, so that `function` raises its error.
     blocks = [slice(start, start + block_rows) for start in range(0, max(n_rows, 1), block_rows)]
@@ -301,7 +306,9 @@ def for_each_block(
         for block in remaining:
             function(block)
 
-    with one_blas_thread() if len(blocks) >= threaded_from else nullcontext(1) as n_threads:
+    with one_blas_thread() if len(blocks) >= threaded_from else nullcontext(1) as n_allowed:
+        if n_threads is None or len(blocks) < threaded_from:
+            n_threads = n_allowed
         if min(n_threads, len(blocks)) == 1:
             work()
             return
