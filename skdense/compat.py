@@ -150,7 +150,7 @@ safe_indexing = utils._safe_indexing
 """Rows of an array, a sparse matrix or a frame. scikit-learn documents it in spite of its name.
 
 Whether it becomes public is not decided (#27439). An open change deprecates slices (#32726), which
-`in_blocks` of `ensemble/members.py` passes.
+`in_blocks` of `ensemble/predictors.py` passes.
 """
 check_sample_weight = validation._check_sample_weight
 """An array of weights, or an error. Without it: `check_array` and a comparison of lengths."""

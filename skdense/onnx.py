@@ -10,17 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import (
-    Lasso,
-    LassoCV,
-    LinearRegression,
-    LogisticRegression,
-    LogisticRegressionCV,
-    Ridge,
-    RidgeCV,
-)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -28,9 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import is_lightgbm
+from skdense.ensemble.predictors import exported_as, exported_names
 from skdense.fit.inputs import MatrixLike, check_confidence_level
-from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
 from skdense.version import __version__
@@ -547,19 +536,25 @@ def _standardized(graph, scaler, X):
     return graph("Div", X, np.float32(scaler.scale_)) if scaler.with_std else X
 
 
-def _steps(graph, pipeline, X):
-    """A Pipeline."""
-    for name, step in pipeline.steps:
-        X = _converted(graph, step, X, f"step {name!r}")
-    return X
+def _steps(graph, pipeline, X, *temperature):
+    """A Pipeline. The temperature is for its last step."""
+    *before, (name, last) = pipeline.steps
+    for name_before, step in before:
+        X = _converted(graph, step, X, f"step {name_before!r}")
+    return _converted(graph, last, X, f"step {name!r}", *temperature)
 
 
 # --- models, which give probabilities or numbers in float64 -------------------------------------------
 
 
-def _blend(graph, blend, X):
-    pairs = blend._weighted()
-    return graph("Sum", *(graph("Mul", _converted(graph, m, X), np.float64(w)) for w, m in pairs))
+def _blend(graph, blend, X, temperature=1.0):
+    """A blend, if the logits of members are also divided by a temperature."""
+    temperatures = [temperature * blend._shared_temperature] if is_classifier(blend) else []
+    weighted = [
+        graph("Mul", _converted(graph, model, X, "the model", *temperatures), np.float64(weight))
+        for weight, model in blend._weighted()
+    ]
+    return graph("Sum", *weighted)
 
 
 def _cross_fit_regressor(graph, ensemble, X):
@@ -568,22 +563,24 @@ def _cross_fit_regressor(graph, ensemble, X):
     return graph("Add", graph("Mul", mean, np.float64(ensemble.scale_)), np.float64(ensemble.center_))
 
 
-def _cross_fit_classifier(graph, ensemble, X):
+def _cross_fit_classifier(graph, ensemble, X, temperature=1.0):
+    """A CrossFitClassifier, if the logits of members are also divided by a temperature."""
     pairs = zip(ensemble.estimators_, ensemble._places, strict=True)
-    members = [_member(graph, each, X, ensemble, places) for each, places in pairs]
+    temperature = temperature * ensemble.temperature_
+    members = [_member(graph, member, X, ensemble, places, temperature) for member, places in pairs]
     return graph("Div", graph("Sum", *members), np.float64(len(members)))
 
 
-def _member(graph, model, X, ensemble, places):
-    """What a member predicts at the temperature of its ensemble."""
+def _member(graph, model, X, ensemble, places, temperature):
+    """What a member predicts at a temperature."""
     if type(model) is LowLevelMLPClassifier:
-        return _network(graph, model, X, ensemble.temperature_)
+        return _network(graph, model, X, temperature)
     # Of a class that the rows it was fitted to lack, a member knows nothing.
     to_all = np.eye(len(ensemble.classes_))
     to_all = to_all if places is None else to_all[places]
     of_all_classes = graph("MatMul", _converted(graph, model, X), to_all)
     probabilities = graph("Max", of_all_classes, np.finfo(float).eps)
-    logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
+    logs = graph("Div", graph("Log", probabilities), np.float64(temperature))
     return graph("Softmax", logs, axis=1)
 
 
@@ -742,23 +739,26 @@ _CONVERTERS = {
     **dict.fromkeys((BlendClassifier, BlendRegressor), _blend),
     CrossFitClassifier: _cross_fit_classifier,
     CrossFitRegressor: _cross_fit_regressor,
-    **dict.fromkeys((LowLevelMLPClassifier, LowLevelMLPRegressor), _network),
-    **dict.fromkeys((LogisticRegression, LogisticRegressionCV), _linear),
-    **dict.fromkeys((LinearRegression, Ridge, RidgeCV, Lasso, LassoCV), _linear),
-    **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
 }
-"""What converts steps and models, by their very classes: a subclass may compute something else."""
+"""What converts steps and ensembles, by their very classes: a subclass may compute something else."""
+_CONVERTERS_OF_MEMBERS = {
+    "network": _network,
+    "trees": _boosted,
+    "linear": _linear,
+    "constant": _constant,
+}
+"""What converts members, by the names of the table in `ensemble/predictors.py`."""
 
 
-def _converted(graph, model, X, what="the model"):
-    """The result of a step or of a model."""
-    convert = _boosted if is_lightgbm(model) else _CONVERTERS.get(type(model))
+def _converted(graph, model, X, what="the model", *temperature):
+    """The result of a step or of a model, of which some also take a temperature."""
+    convert = _CONVERTERS.get(type(model)) or _CONVERTERS_OF_MEMBERS.get(exported_as(model))
     if convert is None and hasattr(model, "best_estimator_"):
         raise ValueError(f"{what} is a {type(model).__name__}: convert its `best_estimator_` to ONNX")
     if convert is None:
-        names = sorted(each.__name__ for each in _CONVERTERS if each is not str)
+        names = sorted({*exported_names(), *(cls.__name__ for cls in _CONVERTERS if cls is not str)})
         raise ValueError(
             f"{what} cannot be converted to ONNX: {model!r}. These classes can, but no subclasses of "
-            f"them: LGBMClassifier, LGBMRegressor, {', '.join(names)}"
+            f"them: {', '.join(names)}"
         )
-    return convert(graph, model, X)
+    return convert(graph, model, X, *temperature)

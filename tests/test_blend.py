@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import OptimizeResult, linprog
-from scipy.special import expit, huber, xlogy
+from scipy.special import expit, huber, softmax, xlogy
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
@@ -100,10 +100,15 @@ def parts(blend):
 
 def test_the_probabilities_are_the_weighted_mean_of_the_models(cancer, blend):
     X, _ = cancer
-    each = [model.predict_proba(X) for model in blend.estimators_]
+    each = []
+    for model, part in zip(blend.estimators_, parts(blend), strict=True):
+        before = part.temperature_
+        part.temperature_ = before * blend.temperature_
+        each.append(model.predict_proba(X))
+        part.temperature_ = before
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
-    oof = [part.oof_proba_ for part in parts(blend)]
-    assert_allclose(blend.oof_proba_, np.average(oof, axis=0, weights=blend.weights_))
+    oof = [softmax(np.log(part.oof_proba_) / blend.temperature_, axis=1) for part in parts(blend)]
+    assert_allclose(blend.oof_proba_, np.average(oof, axis=0, weights=blend.weights_), atol=1e-9)
     assert blend.oof_score_ == accuracy_score(
         cancer[1], blend.classes_[blend.oof_proba_.argmax(axis=1)]
     )
@@ -121,10 +126,22 @@ def test_no_other_weights_have_a_lower_out_of_fold_loss(cancer, blend):
         assert ours < log_loss(y, np.average(oof, axis=0, weights=weights)) + 1e-6
 
 
-def test_the_temperature_is_that_of_all_models(cancer, blend):
+def test_a_blend_leaves_the_fitted_attributes_of_its_models_as_they_are(cancer, blend):
+    assert blend.temperature_ != 1
     for part, model in zip(parts(blend), [NETWORKS, LINEAR, BAYES], strict=True):
         alone = clone(model).fit(*cancer)
-        assert part.temperature_ == pytest.approx(alone.temperature_ * blend.temperature_, rel=1e-4)
+        assert part.temperature_ == pytest.approx(alone.temperature_, rel=1e-4)
+        assert part.oof_loss_ == pytest.approx(alone.oof_loss_, rel=1e-4)
+        assert_allclose(part.oof_proba_, alone.oof_proba_, atol=1e-4)
+
+
+def test_a_blend_of_numbers_leaves_the_losses_of_its_models_as_they_are():
+    X, y = load_diabetes(return_X_y=True)
+    blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)], loss="absolute_error").fit(X, y)
+    for part, model in zip(blend.estimators_, (RIDGE, NEIGHBOURS), strict=True):
+        assert part.oof_loss_ == clone(model).fit(X, y).oof_loss_
+    errors = [mean_absolute_error(y, part.oof_prediction_) for part in blend.estimators_]
+    assert_allclose(blend.summary().oof_loss[:2], errors)
 
 
 def test_a_useless_model_has_no_weight_and_is_not_asked():
@@ -416,7 +433,7 @@ def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypa
         return sorted(lines), sorted(str(warning.message) for warning in caught)
 
     in_threads = said()
-    monkeypatch.setattr("skdense.ensemble.blend.at_once", elsewhere)
+    monkeypatch.setattr("skdense.ensemble.blend.in_parallel", elsewhere)
     assert said() == in_threads
     assert [line.split(":")[0].split(" of ")[0] for line in in_threads[0]] == [
         "blend", "inner, a, all 3 folds", "inner, blend", "own, all 4 folds",

@@ -1,5 +1,6 @@
 """Tests of the out-of-fold ensembles."""
 
+import pickle
 import re
 import warnings
 from functools import partial
@@ -53,7 +54,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import Context
+from skdense.ensemble.progress import Progress, Stop
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)
@@ -287,13 +288,22 @@ def test_a_user_may_switch_the_checks_of_parameters_off():
 
 
 def test_the_stop_of_a_part_ends_no_other_part():
-    whole = Context(verbose=False)
-    first, second = (Context(False, whole) for _ in range(2))
-    first.stop.set()
-    assert [each.stop.is_set() for each in (first, second, whole)] == [True, False, False]
-    whole.stop.set()
-    assert second.stop.is_set()
-    assert Context(False, whole).stop.is_set()
+    whole = Stop()
+    first, second = Stop(whole), Stop(whole)
+    first.set()
+    assert [stop.is_set() for stop in (first, second, whole)] == [True, False, False]
+    whole.set()
+    assert second.is_set()
+    assert Stop(whole).is_set()
+
+
+def test_lines_of_a_fit_in_another_process_are_printed_by_the_outermost_one(capsys):
+    whole = Progress(verbose=True)
+    elsewhere = pickle.loads(pickle.dumps(Progress(True, whole, "trees")))
+    elsewhere.print_member(0, 3, "score 1")
+    assert capsys.readouterr().out == ""
+    whole.print_kept_lines(elsewhere.lines)
+    assert re.fullmatch(r"\[0\.\d s\] trees, fold 1 of 3: score 1\n", capsys.readouterr().out)
 
 
 def test_a_few_samples_that_are_all_right_do_not_make_the_ensemble_sure(iris):

@@ -35,7 +35,7 @@ from sklearn.tree import DecisionTreeRegressor
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import effective_rows, scale_of
-from skdense.ensemble.members import Stop
+from skdense.ensemble.progress import Stop
 from skdense.ensemble.samples import Samples
 from skdense.ensemble.uncertainty import learn_errors, spread_at
 

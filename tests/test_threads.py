@@ -24,7 +24,7 @@ from helpers import SETTINGS, TIME_LIMIT, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier, TabularClassifier, fit_many
 from skdense.core.host.train import ProgramRun
 from skdense.ensemble import BlendClassifier, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import at_once
+from skdense.ensemble.members import in_parallel
 from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -310,7 +310,7 @@ def threads_of_folds(n):
             one_more.wait(0.1)  # there may be none
         seen.add(threading.get_ident())
 
-    list(at_once(meet, [()] * 2 * n, "ab" * n))
+    list(in_parallel(meet, [()] * 2 * n, "ab" * n))
     return len(seen)
 
 
@@ -327,7 +327,7 @@ def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_jobli
 
 def test_folds_of_an_ensemble_share_what_its_blend_leaves():
     with parallel_config("threading", n_jobs=4):
-        assert list(at_once(threads_of_folds, [(2,)] * 2, "ab")) == [2, 2]
+        assert list(in_parallel(threads_of_folds, [(2,)] * 2, "ab")) == [2, 2]
 
 
 def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import r2_score
@@ -17,9 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble import calibration, members
-from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import Context, at_once, noted
+from skdense.ensemble import calibration
+from skdense.ensemble.crossfit import (
+    BaseOutOfFold,
+    CrossFitClassifier,
+    CrossFitRegressor,
+    check_ensemble,
+    fit_part,
+)
+from skdense.ensemble.members import in_parallel, noted, writes_into_no_X
+from skdense.ensemble.predictors import protected
+from skdense.ensemble.progress import Progress, Stop, Warnings
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, fit_all_but_last, fit_arguments, nested, transforms_y
 
@@ -30,7 +38,8 @@ class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
     A subclass has the class `_cross_fit` that its models end with, and the method `_learn_weights`,
-    given their ensembles, the out-of-fold outputs of these and which rows all of them hold out.
+    given the out-of-fold outputs of the models and which rows all of them hold out. The models are left
+    as they are: what a blend learns of them is its own.
     """
 
     estimators_: list[Any]
@@ -42,22 +51,31 @@ class BaseBlend(BaseOutOfFold):
         "prior_samples": [compat.Interval(Real, 0, None, closed="left")],
     }
 
-    def _fit_parts(self, samples, context):
+    def _fit_parts(self, samples, progress, warn, stop, network_jobs, callbacks):
         names, models = zip(*self._models(), strict=True)
-        self.estimators_ = []
         fits = [
-            (model, samples, Context(final_step(model).verbose, context, name))
+            (
+                model,
+                samples,
+                Progress(final_step(model).verbose, progress, name),
+                Warnings(),
+                Stop(stop),
+                network_jobs,
+                (callbacks or {}).get(name),
+            )
             for name, model in zip(names, _clones(models), strict=True)
         ]
-        called = [f"model {name!r}" for name in names]
-        for model, lines, warnings in at_once(_fit_model, fits, called):
-            for line in lines:
-                context.log.say(line)
-            context.log.warnings |= warnings
+        self.estimators_ = []
+        for model, lines, warnings in in_parallel(
+            _fit_model, fits, [f"model {name!r}" for name in names]
+        ):
+            progress.print_kept_lines(lines)
+            warn.update(warnings)
             self.estimators_.append(model)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        ensembles = [*map(final_step, self.estimators_)]
-        outputs = np.array([getattr(each, self._out_of_fold) for each in ensembles])
+        outputs = np.array(
+            [getattr(final_step(model), self._out_of_fold) for model in self.estimators_]
+        )
         # Rows that all models hold out; the outputs of others are NaN.
         held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
         if not held_out.any():
@@ -65,7 +83,16 @@ class BaseBlend(BaseOutOfFold):
                 "the folds of all models must have a held-out sample in common that has a weight, "
                 "got none"
             )
-        self._learn_weights(ensembles, outputs, held_out, samples)
+        self._learn_weights(outputs, held_out, samples)
+
+    def _result(self, progress):
+        """The line about the fit."""
+        pairs = zip(self.weights_, self.named_estimators_, strict=True)
+        weights = ", ".join(f"{weight:.3g} {name}" for weight, name in pairs)
+        score = f"R2 {self.oof_score_:f}"
+        if is_classifier(self):
+            score = f"accuracy {self.oof_score_:f}, temperature {self.temperature_:.3g}"
+        return f"blend of {weights}: out-of-fold loss {self.oof_loss_:.6g}, {score}"
 
     @compat.fit_context(prefer_skip_nested_validation=False)  # which checks the parameters
     def _check_models(self, is_weighted):
@@ -89,7 +116,7 @@ class BaseBlend(BaseOutOfFold):
                 )
             if _is_fitted_in_parts(model):
                 with noted(f"model {name!r}"):
-                    final_step(model)._check_models(is_weighted)
+                    check_ensemble(final_step(model), is_weighted)
 
     def _weighted(self):
         """The weights of the models and the models; those without weight are not asked."""
@@ -105,10 +132,10 @@ class BaseBlend(BaseOutOfFold):
             A row for each model, by its name, and the last one for the blend, "all". The columns are
 
             - `weight`: that of the model;
-            - `oof_loss`: the out-of-fold loss, that which the weights minimize, but without weights of
-              classes. It tells models apart also where a class is rare and all models have the same
-              accuracy;
-            - `oof_score`: the out-of-fold accuracy or R2;
+            - `oof_loss`: the out-of-fold loss of the samples that all models hold out, that which the
+              weights minimize, but without weights of classes, and at the temperature of the blend. It
+              tells models apart also where a class is rare and all models have the same accuracy;
+            - `oof_score`: the out-of-fold accuracy or R2 of these samples;
             - `n_members`: how many members it has;
             - `fit_seconds`: the time from the begin to the end of its fit, while others were fitted;
             - `predict_ms`: milliseconds of processor time to predict 1,000 rows, as measured in `fit`.
@@ -120,8 +147,8 @@ class BaseBlend(BaseOutOfFold):
         ensembles = [*map(final_step, self.estimators_), self]
         columns = {
             "weight": [*self.weights_, self.weights_.sum()],
-            "oof_loss": [ensemble.oof_loss_ for ensemble in ensembles],
-            "oof_score": [ensemble.oof_score_ for ensemble in ensembles],
+            "oof_loss": [*self._model_losses, self.oof_loss_],
+            "oof_score": [*self._model_scores, self.oof_score_],
             "n_members": [ensemble._n_members for ensemble in ensembles],
             "fit_seconds": [ensemble._fit_seconds for ensemble in ensembles],
             "predict_ms": [1e6 * ensemble._predict_seconds for ensemble in ensembles],
@@ -135,6 +162,16 @@ class BaseBlend(BaseOutOfFold):
     @property
     def _predict_seconds(self):
         return sum(final_step(model)._predict_seconds for _, model in self._weighted())
+
+    def __setstate__(self, state):
+        if "estimators_" in state and "_model_losses" not in state:  # saved by 0.6.0
+            ensembles = [*map(final_step, state["estimators_"])]
+            state = state | {
+                "_model_losses": [ensemble.oof_loss_ for ensemble in ensembles],
+                "_model_scores": [ensemble.oof_score_ for ensemble in ensembles],
+                "_shared_temperature": 1.0,  # the temperatures of the models were multiplied by it
+            }
+        super().__setstate__(state)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` also the models by their names and their parameters.
@@ -216,10 +253,10 @@ def _clones(models):
     return clones
 
 
-def _are_constant(ensembles):
-    """Which ensembles predict the same for all samples."""
-    dummies = DummyClassifier, DummyRegressor
-    return np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
+def _are_constant(models):
+    """Which models predict the same for all samples."""
+    estimators = [getattr(final_step(model), "estimator", None) for model in models]
+    return np.array([isinstance(part, DummyClassifier | DummyRegressor) for part in estimators])
 
 
 def _units_of_losses(single, constant, varies):
@@ -247,20 +284,38 @@ def _is_fitted_in_parts(model):
     return all(type(part).fit in fits for _, part in nested(model))
 
 
-def _fit_model(model, samples, context):
-    """Fit a model of a blend; return it and what it has said, also if this is another process."""
-    context.stop.check()
-    samples = samples._replace(X=members.protected(model, samples.X))
+def _fit_model(model, samples, progress, warn, stop, network_jobs, callback):
+    """Fit a model of a blend; return it, and its lines and warnings if this is another process."""
+    stop.check()
+    samples = samples._replace(X=_seen_by(model, samples.X))
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)  # in place
+            samples = samples._replace(X=inputs.X)
+            fit_part(final_step(model), samples, progress, warn, stop, network_jobs, callback)
         else:
-            its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
-            model.fit(samples.X, samples.y, **fit_arguments(model, **its))
-    log = context.log
-    lines, log.lines = log.lines, []  # models in one process may share the log
-    return model, lines, log.warnings
+            data = {"sample_weight": samples.sample_weight, "groups": samples.groups}
+            model.fit(samples.X, samples.y, **fit_arguments(model, **data))
+    return model, progress.lines, warn
+
+
+def _seen_by(model, X):
+    """X as a model may have it: a copy, unless it is known that the model does not write into X."""
+    return X if writes_into_no_X(model) else protected(X)
+
+
+def _proba_of(model, X, temperature):
+    """The probabilities of a model of a blend if the logits of its members are also divided by this."""
+    X, ensemble = _seen_by(model, X), model
+    # A subclass may override what is called here in the place of `predict_proba`.
+    while type(ensemble) is Pipeline:
+        for _, step in ensemble.steps[:-1]:
+            X = X if step in (None, "passthrough") else step.transform(X)
+        ensemble = ensemble.steps[-1][1]
+    asks_members = type(ensemble).predict_proba is LabelsMixin.predict_proba
+    if isinstance(ensemble, BaseOutOfFold) and asks_members:
+        return ensemble._predict_proba(ensemble._check_X(X), temperature)
+    return calibration.probabilities_at(temperature, calibration.as_logs(ensemble.predict_proba(X)))
 
 
 class BlendClassifier(LabelsMixin, BaseBlend):
@@ -316,8 +371,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     temperature_ : float
         The number by which the logits of all members are divided, before they are averaged and besides
-        the models' own temperatures. The models' `temperature_`, probabilities and `oof_proba_` are
-        those after this division.
+        the models' own temperatures, which the models keep, with their own `oof_proba_`.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
@@ -386,16 +440,15 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.n_jobs = n_jobs
         self.class_weight = class_weight
 
-    def _predict_proba(self, X):
-        return sum(
-            weight * model.predict_proba(members.protected(model, X))
-            for weight, model in self._weighted()
-        )
+    def _predict_proba(self, X, temperature=1.0):
+        """The probabilities of checked samples, if the logits of members are also divided by this."""
+        temperature = temperature * self._shared_temperature
+        return sum(weight * _proba_of(model, X, temperature) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, of_models, held_out, samples):
+    def _learn_weights(self, outputs, held_out, samples):
         weights, own_weights = samples.weights[held_out], samples.own_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
-        likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
+        likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         # Below this, `as_logs` is constant, and the loss would not be convex.
         likelihoods = np.maximum(likelihoods, np.finfo(float).eps)[:, :, None]
         self.weights_ = calibration.best_weights(
@@ -405,29 +458,26 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             is_smooth=True,
             value_weights=weights[:, None] / weights.sum(),
             n_rows=calibration.effective_rows(weights),
-            is_constant=_are_constant(ensembles),
+            is_constant=_are_constant(self.estimators_),
             prior=self.prior_samples / weights.sum(),
         )
         is_used = self.weights_ > 0
-        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
-        self.temperature_ = 1.0
-        # It sets the out-of-fold probabilities, too.
-        self._divide_logits(
-            calibration.learn_temperature(logs, class_numbers, weights, self.weights_[is_used])
+        logs = [calibration.as_logs(proba[held_out]) for proba in outputs[is_used]]
+        self.temperature_ = self._shared_temperature = calibration.learn_temperature(
+            logs, class_numbers, weights, self.weights_[is_used]
         )
-        for each in [*ensembles, self]:
-            each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(
-                each.oof_proba_[held_out], class_numbers, own_weights
-            )
-
-    def _divide_logits(self, temperature):
-        """Divide the logits of all members by a temperature."""
-        self.temperature_ *= temperature
-        for model in self.estimators_:
-            final_step(model)._divide_logits(temperature)
-        self.oof_proba_ = sum(
-            weight * final_step(model).oof_proba_ for weight, model in self._weighted()
-        )
+        tempered = [
+            calibration.probabilities_at(self.temperature_, calibration.as_logs(proba))
+            for proba in outputs
+        ]
+        pairs = zip(self.weights_, tempered, strict=True)
+        self.oof_proba_ = sum(weight * proba for weight, proba in pairs if weight > 0)
+        results = [
+            calibration.loss_and_accuracy(proba[held_out], class_numbers, own_weights)
+            for proba in (*tempered, self.oof_proba_)
+        ]
+        *self._model_losses, self.oof_loss_ = [loss for loss, _ in results]
+        *self._model_scores, self.oof_score_ = [score for _, score in results]
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -550,19 +600,17 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.relative_delta = relative_delta
 
     def _predict(self, X):
-        return sum(
-            weight * model.predict(members.protected(model, X)) for weight, model in self._weighted()
-        )
+        return sum(weight * model.predict(_seen_by(model, X)) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, predictions, held_out, samples):
+    def _learn_weights(self, outputs, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]
         loss, number = calibration.loss_named(calibration.loss_params(self))
         with np.errstate(over="ignore"):  # of predictions that are far off
-            losses = loss.elementwise(y, predictions[:, held_out], *number)
+            losses = loss.elementwise(y, outputs[:, held_out], *number)
         if loss.output == "exp" and not np.isfinite(losses).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
-                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(predictions):.3g} "
+                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} "
                 f"and y from {y.min():.3g}"
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
@@ -570,7 +618,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         mean, deviation = calibration.mean_and_deviation(y, row_weights)
         scale = 1.0 if loss.is_homogeneous else deviation
         columns = ((y - center) / scale).reshape(len(y), -1)  # (n_samples, n_outputs)
-        predicted = ((predictions[:, held_out] - center) / scale).reshape(-1, *columns.shape)
+        predicted = ((outputs[:, held_out] - center) / scale).reshape(-1, *columns.shape)
         constant = np.broadcast_to((mean - center) / scale, columns.shape[1:])
 
         def mean_losses(mixed):  # (n_outputs,)
@@ -590,14 +638,21 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             is_smooth=loss.is_smooth,
             value_weights=value_weights / (lowest if lowest > 0 else 1),
             n_rows=calibration.effective_rows(row_weights),
-            is_constant=_are_constant(ensembles),
+            is_constant=_are_constant(self.estimators_),
             prior=self.prior_samples / row_weights.sum(),
         )
-        used = [(weight, final_step(model)) for weight, model in self._weighted()]
-        self.oof_prediction_ = sum(weight * each.oof_prediction_ for weight, each in used)
-        self._lowest = min(each._lowest for _, each in used)
-        alone_and_together = [*np.eye(len(ensembles)), self.weights_]
-        for each, weights in zip([*ensembles, self], alone_and_together, strict=True):
+        is_used = self.weights_ > 0
+        self.oof_prediction_ = sum(
+            weight * predictions
+            for weight, predictions in zip(self.weights_[is_used], outputs[is_used], strict=True)
+        )
+        self._lowest = min(final_step(model)._lowest for _, model in self._weighted())
+        results = []
+        for weights in (*np.eye(len(outputs)), self.weights_):
             mixed = np.tensordot(weights, predicted, axes=1)
-            each.oof_loss_ = float(mean_losses(mixed).mean())  # in the units of y, by the blend's loss
-            each.oof_score_ = r2_score(y, each.oof_prediction_[held_out], sample_weight=row_weights)
+            predictions = np.tensordot(weights, outputs[:, held_out], axes=1)
+            score = r2_score(y, predictions, sample_weight=row_weights)
+            # The loss is in the units of y, and that of the blend.
+            results.append((float(mean_losses(mixed).mean()), score))
+        *self._model_losses, self.oof_loss_ = [loss for loss, _ in results]
+        *self._model_scores, self.oof_score_ = [score for _, score in results]

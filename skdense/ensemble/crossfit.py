@@ -5,7 +5,7 @@ early stopping.
 """
 
 from numbers import Integral
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
@@ -18,18 +18,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.base import Saved, is_network
-from skdense.core.machine.threads import one_blas_thread
 from skdense.ensemble import calibration, members
-from skdense.ensemble.samples import checked_samples, draw_splits
+from skdense.ensemble.predictors import in_blocks, is_linear, predictor_of
+from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
+from skdense.ensemble.samples import Samples, checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, shallow_copy, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, float_dtypes, validated
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
-
-_COPIED_ROWS = 2**15
-"""How many rows are copied at a time to be predicted."""
 
 
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
@@ -38,7 +36,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     A subclass has the methods `_check_models(is_weighted)`, which checks all parameters, and whether
     all members take weights if there are some, `_learn_y`, which checks y and learns its classes,
     `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
-    out-of-fold predictions, and `_learn_uncertainty`.
+    out-of-fold predictions, `_result(progress)`, a line about the fit, and `_learn_uncertainty`.
     """
 
     oof_loss_: float
@@ -89,31 +87,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
-        with members.jobs(self.n_jobs):
-            context = members.Context(self.verbose)
-            with context.outermost():
-                fitted._check_models(sample_weight is not None)
-                samples = checked_samples(fitted, X, y, sample_weight, groups)
-                fitted._learn_uncertainty(fitted._fit_as_part(samples, context), context)
+        warn, stop = Warnings(), Stop()
+        with members.jobs(self.n_jobs), outermost_fit(warn, stop):
+            fitted._check_models(sample_weight is not None)
+            samples = checked_samples(fitted, X, y, sample_weight, groups)
+            progress, network_jobs = Progress(self.verbose), members.jobs_of_networks()
+            fit_ensemble(fitted, samples, progress, warn, stop, network_jobs)
         set_attributes(self, vars(fitted))
         return self
-
-    def _fit_as_part(self, samples, context):
-        """Fit as part of another fit, which has the context; return the samples as they are used.
-
-        X, y and weights of classes are those of this ensemble, all else of the samples is that of the
-        outermost fit, which has checked all models.
-        """
-        X = self._checked(samples.X, getattr(self, "estimator", None))
-        samples = samples._replace(X=X, y=self._learn_y(samples.y)).times_class_weight_of(self)
-        begin = perf_counter()
-        if self.n_jobs is not None:
-            context.all_cores = self.n_jobs == -1
-        with members.jobs(self.n_jobs):
-            self._fit_parts(samples, context)
-        self._fit_seconds = perf_counter() - begin
-        context.say_result(self)
-        return samples
 
     def __setstate__(self, state):
         if "_skdense_format" not in state:
@@ -141,12 +122,78 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
 
 
+def check_ensemble(ensemble: Any, is_weighted: bool) -> None:
+    """Raise if a parameter of an ensemble, or of a model in it, is invalid.
+
+    If samples have weights, all members have to take them.
+    """
+    ensemble._check_models(is_weighted)
+
+
+def fit_ensemble(
+    ensemble: Any,
+    samples: Samples,
+    progress: Progress,
+    warn: Warnings,
+    stop: Stop,
+    network_jobs: int | None,
+    callbacks: Any = None,
+    spreads: Any = None,
+) -> None:
+    """Fit an ensemble that has been checked to checked samples, and learn its uncertainty.
+
+    Parameters
+    ----------
+    ensemble : CrossFitClassifier, CrossFitRegressor, BlendClassifier or BlendRegressor
+        It is changed in place.
+    samples : Samples
+        What it is fitted to.
+    progress, warn, stop : Progress, Warnings, Stop
+        What prints its results, collects its warnings, and ends it.
+    network_jobs : int or None
+        How many networks a model trains at the same time; None asks joblib.
+    callbacks : dict of str to callable, default=None
+        For models of a blend, by their names, what makes the callbacks of LightGBM that stop members.
+    spreads : estimator, default=None
+        The regressor of the size of errors, see `learn_errors`.
+    """
+    samples = fit_part(ensemble, samples, progress, warn, stop, network_jobs, callbacks)
+    ensemble._learn_uncertainty(samples, stop, spreads)
+
+
+def fit_part(
+    ensemble: Any,
+    samples: Samples,
+    progress: Progress,
+    warn: Warnings,
+    stop: Stop,
+    network_jobs: int | None,
+    callbacks: Any = None,
+) -> Samples:
+    """Fit an ensemble as a part of another one; return the samples as they are used.
+
+    X, y and weights of classes are those of this ensemble, all else of the samples is that of the
+    outermost fit, which has checked all models. Uncertainty is not learned. The parameters are those of
+    `fit_ensemble`, but `callbacks` of a cross-fit ensemble is one callable, or None.
+    """
+    X = ensemble._checked(samples.X, getattr(ensemble, "estimator", None))
+    samples = samples._replace(X=X, y=ensemble._learn_y(samples.y)).times_class_weight_of(ensemble)
+    begin = perf_counter()
+    with members.jobs(ensemble.n_jobs):
+        if ensemble.n_jobs is not None:
+            network_jobs = members.jobs_of_networks()
+        ensemble._fit_parts(samples, progress, warn, stop, network_jobs, callbacks)
+    ensemble._fit_seconds = perf_counter() - begin
+    progress.print_result(ensemble._result(progress))
+    return samples
+
+
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
-    A subclass has the methods `_y_of_members(samples)`, what members are fitted to, `_learn_columns`,
-    which is told the labels of each member's columns, `_output(number, X)`, what the member of this
-    number predicts, `_shape_of_output(y)`, the shape of that for a sample, and `_learn_out_of_fold`.
+    A subclass has the methods `_y_of_members(samples)`, what members are fitted to,
+    `_output_of(member, labels, X)`, what a member predicts whose columns have these labels,
+    `_shape_of_output(y)`, the shape of that for a sample, and `_learn_out_of_fold`.
     """
 
     estimators_: list[Any]
@@ -186,34 +233,30 @@ class BaseCrossFit(BaseOutOfFold):
                 f"{self.estimator!r} takes no sample_weight, which weights and a class_weight need"
             )
 
-    def _fit_parts(self, samples, context):
+    def _fit_parts(self, samples, progress, warn, stop, network_jobs, callback):
         both_weigh = not np.array_equal(samples.weights, samples.own_weights)
         if both_weigh and members.class_weights_of(final_step(self.estimator)):
-            context.add_warning(
+            warn(
                 f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
                 "that of the model which it is part of"
             )
         random_state = check_random_state(self.random_state)
         splits = samples.splits or draw_splits(
-            self.cv, samples, random_state, is_classifier(self), context.add_warning
+            self.cv, samples, random_state, is_classifier(self), warn
         )
         seeded = members.names_of_seeds(self.estimator)
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
-        clones = [clone(self.estimator).set_params(**its) for its in seeds]
-        of_members = samples._replace(y=self._y_of_members(samples))
-        self.estimators_, labels = members.fit_members(clones, splits, of_members, context)
-        self._learn_columns(labels)
-        self.n_estimators_ = len(clones)
-        outputs, seconds = [], 0.0
-        with one_blas_thread():  # as in `fit_members`
-            for number, (_, fold) in enumerate(splits):
-                for start in range(0, len(fold), _COPIED_ROWS):  # `gen_batches` refuses an empty fold
-                    copied = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
-                    begin = thread_time()
-                    with members.noted(members.fold_name(number, len(splits))):
-                        outputs.append(self._output(number, copied))
-                    seconds += thread_time() - begin
-        outputs = np.concatenate(outputs)
+        out_of_fold = members.fit_out_of_fold(
+            [clone(self.estimator).set_params(**params) for params in seeds],
+            splits,
+            samples._replace(y=self._y_of_members(samples)),
+            self._output_of,
+            progress=progress,
+            stop=stop,
+            network_jobs=network_jobs,
+            callback=callback,
+        )
+        outputs = out_of_fold.outputs
         expected = (len(outputs), *self._shape_of_output(samples.y))
         if outputs.shape != expected:
             raise ValueError(
@@ -222,10 +265,19 @@ class BaseCrossFit(BaseOutOfFold):
             )
         if not np.isfinite(outputs).all():
             raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
-        # Each row is predicted by one member here, and by all of them later.
-        self._predict_seconds = seconds / len(outputs) * len(clones)
-        rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, samples)
+        self.estimators_ = out_of_fold.members
+        self.n_estimators_ = len(self.estimators_)
+        self._predict_seconds = out_of_fold.predict_seconds
+        self._learn_out_of_fold(out_of_fold, samples)
+
+    def _result(self, progress):
+        """The line about the fit. A regressor in a blend has another loss there."""
+        score = f"R2 {self.oof_score_:f}"
+        if is_classifier(self):
+            score = f"accuracy {self.oof_score_:f}, temperature {self.temperature_:.3g}"
+        if is_classifier(self) or not progress.prefix:
+            score = f"loss {self.oof_loss_:.6g}, {score}"
+        return f"all {len(self.estimators_)} folds: out-of-fold {score}"
 
     @property
     def _n_members(self):
@@ -283,15 +335,14 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         The class labels, sorted.
 
     temperature_ : float
-        The number by which the logits are divided, from 0.22 to 4.5; within a blend, times the blend's.
+        The number by which the logits are divided, from 0.22 to 4.5.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
-        if several did, NaN if none did. A blend divides the logits of this mean, too. A member uses its
-        held-out fold only for early stopping.
+        if several did, NaN if none did. A member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
-        The log-loss of the out-of-fold predictions; within a blend that at its temperature.
+        The log-loss of the out-of-fold predictions.
 
     oof_score_ : float
         Their accuracy.
@@ -328,59 +379,57 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     temperature_: float
     oof_proba_: NDArray
 
-    def _predict_proba(self, X):
-        return members.in_blocks(self._mean_probabilities, X, self.estimators_[0])
+    def _predict_proba(self, X, temperature=1.0):
+        """The probabilities of checked samples, if the logits of members are also divided by this."""
 
-    def _mean_probabilities(self, X):
-        outputs = np.concatenate([self._output(i, X) for i in range(len(self.estimators_))])
-        probabilities = calibration.probabilities_at(self.temperature_, outputs)
-        return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
+        def mean(X):
+            logs = [self._of_all_classes(*part, X) for part in parts]
+            proba = calibration.probabilities_at(self.temperature_ * temperature, np.concatenate(logs))
+            return proba.reshape(len(parts), X.shape[0], -1).mean(axis=0)
+
+        parts = list(zip(self.estimators_, self._places, strict=True))
+        return in_blocks(mean, X, self.estimators_[0])
 
     def _y_of_members(self, samples):
         return samples.y
 
-    def _learn_columns(self, labels):
-        """Note the place in `classes_` of each column that a member predicts; None for `classes_`.
-
-        A member may be trained without some classes, and may have another order.
-        """
-        self._places = []
-        place_of = {label: place for place, label in enumerate(self.classes_.tolist())}
-        for of_member in labels:
-            if unknown := [label for label in of_member.tolist() if label not in place_of]:
-                raise ValueError(
-                    f"{self.estimator!r} has classes_ that y does not have: {unknown[:9]}; the classes "
-                    f"of y are {self.classes_.tolist()[:9]}"
-                )
-            places = np.array([place_of[label] for label in of_member.tolist()])
-            is_same = np.array_equal(places, np.arange(len(self.classes_)))
-            self._places.append(None if is_same else places)
-
     def _shape_of_output(self, y):
         return (len(self.classes_),)
 
-    def _output(self, number, X):
-        logs, places = members.log_probabilities_of(self.estimators_[number], X), self._places[number]
+    def _output_of(self, member, labels, X):
+        return self._of_all_classes(member, self._places_of(labels), X)
+
+    def _places_of(self, labels):
+        """The place in `classes_` of each label of a member's columns; None for all, in this order."""
+        labels, classes = labels.tolist(), self.classes_.tolist()
+        if unknown := [label for label in labels if label not in classes]:
+            raise ValueError(
+                f"{self.estimator!r} has classes_ that y does not have: {unknown[:9]}; the classes of "
+                f"y are {classes[:9]}"
+            )
+        place_of = {label: place for place, label in enumerate(classes)}
+        return None if labels == classes else np.array([place_of[label] for label in labels])
+
+    def _of_all_classes(self, member, places, X):
+        """The log-probabilities of a member, whose columns are at these places in `classes_`."""
+        logs = predictor_of(member).log_proba(member, X)
         if places is None or logs.shape[1] != len(places):  # 0.6.0 saved places of networks, too
             return logs
-        of_all = np.full((len(logs), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
-        of_all[:, places] = logs
-        return of_all
+        spread = np.full((len(logs), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
+        spread[:, places] = logs
+        return spread
 
-    def _learn_out_of_fold(self, rows, outputs, samples):
+    def _learn_out_of_fold(self, out_of_fold, samples):
+        self._places = [self._places_of(labels) for labels in out_of_fold.labels]
+        rows, outputs = out_of_fold.rows, out_of_fold.outputs
         class_numbers = np.searchsorted(self.classes_, samples.y)
-        data = [outputs], class_numbers[rows], samples.weights[rows]
-        self.temperature_ = calibration.learn_temperature(*data)
+        self.temperature_ = calibration.learn_temperature(
+            [outputs], class_numbers[rows], samples.weights[rows]
+        )
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(class_numbers))
-        found = self.oof_proba_[held_out], class_numbers[held_out], samples.own_weights[held_out]
-        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(*found)
-
-    def _divide_logits(self, temperature):
-        """Divide the logits of all members by a further temperature."""
-        self.temperature_ *= temperature
-        self.oof_proba_ = calibration.probabilities_at(
-            temperature, calibration.as_logs(self.oof_proba_)
+        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
+            self.oof_proba_[held_out], class_numbers[held_out], samples.own_weights[held_out]
         )
 
 
@@ -441,7 +490,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     oof_loss_ : float
         The mean loss of the out-of-fold predictions, in the estimator's own loss, so ensembles of other
         losses cannot be compared by it: that which a parameter `loss` names as :class:`BlendRegressor`
-        does, with a `quantile` or `delta`; the squared error of all others; in a blend the blend's.
+        does, with a `quantile` or `delta`; the squared error of all others.
 
     oof_score_ : float
         Their R2.
@@ -490,16 +539,16 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.scale_y = scale_y
 
     def _predict(self, X):
-        return self._unscaled(members.in_blocks(self._mean_prediction, X, self.estimators_[0]))
+        return self._unscaled(in_blocks(self._mean_prediction, X, self.estimators_[0]))
 
     def _mean_prediction(self, X):
-        if all(map(members.is_linear, self.estimators_)):
+        if all(map(is_linear, self.estimators_)):
             mean = shallow_copy(self.estimators_[0])  # a mean of linear functions is one
             for name in ("coef_", "intercept_"):
-                its = [getattr(member, name) for member in self.estimators_]
-                setattr(mean, name, np.mean(its, axis=0, dtype=np.float64))
+                values = [getattr(member, name) for member in self.estimators_]
+                setattr(mean, name, np.mean(values, axis=0, dtype=np.float64))
             return mean.predict(X)
-        return np.mean([members.prediction_of(member, X) for member in self.estimators_], axis=0)
+        return np.mean([self._output_of(member, None, X) for member in self.estimators_], axis=0)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
@@ -513,26 +562,24 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.center_, self.scale_ = scale
         return (samples.y - self.center_) / self.scale_
 
-    def _learn_columns(self, labels):
-        pass  # a regressor has none
-
     def _shape_of_output(self, y):
         return y.shape[1:]
 
-    def _output(self, number, X):
-        return members.prediction_of(self.estimators_[number], X)
+    def _output_of(self, member, labels, X):
+        return predictor_of(member).predict(member, X)
 
-    def _learn_out_of_fold(self, rows, outputs, samples):
-        y = samples.y
-        self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
+    def _learn_out_of_fold(self, out_of_fold, samples):
+        y, predictions = samples.y, self._unscaled(out_of_fold.outputs)
+        self.oof_prediction_, held_out = _mean_by_row(out_of_fold.rows, predictions, len(y))
         _, is_positive, _ = calibration.facts_of_loss(self.estimator)
         self._lowest = 0.0 if is_positive else -np.inf
         pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
         params = final_step(self.estimator).get_params(deep=False)
         loss, number = calibration.loss_named({} if transforms_y(self.estimator) else params)
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
-        each = loss.elementwise(*(part / unit for part in pair), *number).reshape(len(weights), -1)
-        self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))
+        losses = loss.elementwise(*(values / unit for values in pair), *number)
+        losses = losses.reshape(len(weights), -1).mean(axis=1)
+        self.oof_loss_ = float(np.average(losses, weights=weights))
         self.oof_score_ = r2_score(*pair, sample_weight=weights)
 
 

@@ -1,173 +1,34 @@
-"""Fits within a fit: what they are told, what they say and when they stop; the members of an ensemble.
+"""The members of an ensemble: how they are fitted outside of their folds, at the same time.
 
-A table's fit has a blend's, a blend's has those of its models, and a model's has those of its members.
 Networks train on rows of one table, other members on copies of them.
 """
 
 import sys
-from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from inspect import signature
-from threading import Event
-from time import perf_counter
-from typing import Any
+from time import perf_counter, thread_time
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
-from scipy.special import log_softmax
+from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
-from skdense.core.machine.threads import for_each_block, one_blas_thread
-from skdense.ensemble.calibration import as_logs, facts_of_loss
+from skdense.core.machine.threads import one_blas_thread
+from skdense.ensemble.calibration import facts_of_loss
+from skdense.ensemble.predictors import is_lightgbm
+from skdense.ensemble.progress import fold_name
 from skdense.final_step import fit_arguments, nested
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
-from skdense.fit.targets import fitted_encoder
 from skdense.version import __version__
-
-
-class Log:
-    """What a fit and all fits within it have to say, with the time; the outermost fit prints it.
-
-    In another process, lines are kept for the outermost fit, as warnings always are.
-    """
-
-    def __init__(self, is_elsewhere: bool = False):
-        self._begin, self._is_elsewhere = perf_counter(), is_elsewhere
-        self.lines: list[str] = []
-        self.warnings: dict[str, None] = {}
-
-    def __reduce__(self):
-        return Log, (True,)
-
-    def say(self, line: str) -> None:
-        """Print a line, in one piece, as other threads print, too."""
-        if self._is_elsewhere:
-            self.lines.append(line)
-        else:
-            seconds = perf_counter() - self._begin
-            number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
-            print(f"[{number:.{0 if number >= 10 else 1}f} {unit}] {line}\n", end="")
-
-
-class Stop(Event):
-    """Set when a fit is not to go on: what is running ends soon, and nothing more begins.
-
-    A fit that is part of another one has its own, which networks set when one of them fails, so that
-    the error arrives before other models end by it. The whole's ends all parts. Another process is not
-    told.
-    """
-
-    def __init__(self, whole: "Stop | None" = None):
-        super().__init__()
-        self._parts: list[Stop] = []
-        if whole is not None:
-            whole._parts.append(self)
-            if whole.is_set():
-                self.set()
-
-    def __reduce__(self):
-        return Stop, ()
-
-    def set(self) -> None:
-        """End this fit and its parts, which look at their own flag after each round of boosting."""
-        super().set()
-        for part in [*self._parts]:
-            part.set()
-
-    def check(self) -> None:
-        """Raise if it is set. The error ends a thread whose result nobody waits for."""
-        if self.is_set():
-            raise RuntimeError("the fit that this one is part of has ended")
-
-
-class Context:
-    """What an ensemble is told by the fit that it is part of, or what the outermost fit begins with.
-
-    Parameters
-    ----------
-    verbose : bool or int
-        That of the ensemble: whether the results of its members are printed.
-    above : Context, default=None
-        That of the fit which it is part of.
-    name : str, default=""
-        The ensemble's name there.
-
-    Attributes
-    ----------
-    log : Log
-        Where lines and warnings go.
-    stop : Stop
-        What ends all fits within the outermost one.
-    callbacks : dict of str to callable
-        For each model whose members are stopped by callbacks of LightGBM, a function that makes one for
-        a member; a table's fit sets it.
-    make_callback : callable or None
-        What makes the callbacks of this model.
-    all_cores : bool
-        Whether networks use all cores, whatever the share of their model: the models of a blend end at
-        different times, and a network needs no copy of the rows.
-    has_lines_of_members : bool
-        Whether a line is printed for each member.
-    """
-
-    def __init__(self, verbose: bool | int, above: "Context | None" = None, name: str = ""):
-        self.log = above.log if above else Log()
-        self.stop = Stop(above.stop) if above else Stop()
-        self.callbacks: dict[str, Callable] = above.callbacks if above else {}
-        self.make_callback = self.callbacks.get(name)
-        self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
-        self._called = f"{above._called}{name}, " if above and name else ""
-        self.has_lines_of_members = bool(verbose)
-        self._has_lines = bool(verbose) or (above is not None and above._has_lines)
-
-    def say_member(self, number: int, n_members: int, outcome: str) -> None:
-        """Say that the member of this number, from 0, is fitted, and with what outcome."""
-        if self.has_lines_of_members:
-            self.log.say(f"{self._called}{fold_name(number, n_members)}: {outcome}")
-
-    def say_result(self, ensemble: Any) -> None:
-        """Say the results on out-of-fold predictions."""
-        if not self._has_lines:
-            return
-        what = f"all {len(ensemble.estimators_)} folds"
-        if is_blend := hasattr(ensemble, "named_estimators_"):
-            weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
-            what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
-        score = f"R2 {ensemble.oof_score_:f}"
-        if of_classes := is_classifier(ensemble):
-            score = f"accuracy {ensemble.oof_score_:f}, temperature {ensemble.temperature_:.3g}"
-        if is_blend or of_classes or not self._called:  # a blend has its own losses of numbers
-            score = f"loss {ensemble.oof_loss_:.6g}, {score}"
-        self.log.say(f"{self._called}{what}: out-of-fold {score}")
-
-    def add_warning(self, message: str) -> None:
-        """Let the outermost fit warn, once if several fits have the same to say."""
-        self.log.warnings[message] = None
-
-    @contextmanager
-    def outermost(self):
-        """Around the outermost fit: whatever ends it ends all fits within; then it warns.
-
-        An error has the warnings that are known here as notes, since they may say why.
-        """
-        try:
-            yield
-        except BaseException as error:
-            self.stop.set()
-            for message in [*self.log.warnings]:  # other threads may add some
-                error.add_note(f"Before that, the fit would have warned: {message}")
-            raise
-        for message in self.log.warnings:
-            compat.warn_at_caller(message)
 
 
 def jobs(n_jobs):
@@ -175,76 +36,147 @@ def jobs(n_jobs):
     return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
 
 
+def jobs_of_networks():
+    """How many networks a model trains at the same time: all cores if joblib is not configured.
+
+    So it is whatever the share of the model is: the models of a blend end at different times, and a
+    network needs no copy of the rows. None means as many as joblib says where the model is fitted.
+    """
+    return cpu_count() if compat.joblibs_n_jobs() == -1 else None
+
+
 # --- members -----------------------------------------------------------------------------------------
 
 
-_BLOCK = 4096
-"""Rows at a time: smaller blocks take more processor time, larger ones more memory."""
-_FEW_TO_PREDICT = 64
-"""So few rows are predicted where they are asked for."""
 _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 """The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
+_COPIED_ROWS = 2**15
+"""How many rows are copied at a time to be predicted."""
 
 
-def fold_name(number, n_members):
-    """What the fold of this number, from 0, is called in lines and notes."""
-    return f"fold {number + 1} of {n_members}"
+class OutOfFold(NamedTuple):
+    """Members, each fitted outside of its fold, and what they predict for their folds.
 
-
-def fit_members(members, splits, samples, context):
-    """Fit each member to the rows of its split, all at the same time.
-
-    Return them, and for classifiers the labels of the columns that each predicts.
-
-    A split is the rows to train on, and the member's fold: the rows held out, on which early stopping
-    validates it.
+    Attributes
+    ----------
+    members : list of estimators
+        The fitted members.
+    labels : list of ndarray or None
+        For each member the labels of the columns that it predicts, if they are classifiers.
+    rows : ndarray of shape (n_predictions,)
+        The numbers of the rows that are held out, fold by fold.
+    outputs : ndarray of shape (n_predictions, ...)
+        What is predicted for these rows: log-probabilities of a classifier's own columns in `labels`,
+        spread over all classes, or the predictions of a regressor.
+    fit_seconds : float
+        The time from the begin to the end of the fits.
+    predict_seconds : float
+        The processor time that all members together take for a row.
     """
+
+    members: list
+    labels: list
+    rows: NDArray
+    outputs: NDArray
+    fit_seconds: float
+    predict_seconds: float
+
+
+def fit_out_of_fold(
+    members, splits, samples, output_of, *, progress, stop, network_jobs=None, callback=None
+):
+    """Fit each member to the rows of its split, all at the same time, and predict its fold.
+
+    Parameters
+    ----------
+    members : list of estimators
+        They are fitted in place, or fitted copies of them are returned.
+    splits : list of (ndarray, ndarray)
+        For each member the rows to train on, and its fold: the rows held out, on which early stopping
+        validates it.
+    samples : Samples
+        What they are fitted to.
+    output_of : callable
+        ``output_of(member, labels, X)`` is what a fitted member predicts.
+    progress : Progress
+        Prints the results of members.
+    stop : Stop
+        Ends the fits.
+    network_jobs : int, default=None
+        How many networks to train at the same time; None asks joblib.
+    callback : callable, default=None
+        ``callback()`` is a callback of LightGBM that stops a member.
+
+    Returns
+    -------
+    out_of_fold : OutOfFold
+        The fitted members and what they predict.
+    """
+    begin = perf_counter()
     if is_network(members[0], "fit"):
-        _fit_networks(members, splits, samples, context)
-        return members, [getattr(member, "classes_", None) for member in members]
-    X, y, sample_weight = samples.X, samples.y, samples.sample_weight
-    data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
-    fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
-    labels = []
+        _fit_networks(members, splits, samples, progress, stop, network_jobs)
+        labels = [getattr(member, "classes_", None) for member in members]
+    else:
+        members, labels = _fit_others(members, splits, samples, progress, stop, callback)
+    fit_seconds = perf_counter() - begin
+    outputs, seconds = [], 0.0
+    with one_blas_thread():  # as in `_fit_others`
+        for number, (member, (_, fold)) in enumerate(zip(members, splits, strict=True)):
+            for start in range(0, len(fold), _COPIED_ROWS):  # `gen_batches` refuses an empty fold
+                X = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
+                begin = thread_time()
+                with noted(fold_name(number, len(splits))):
+                    outputs.append(output_of(member, labels[number], X))
+                seconds += thread_time() - begin
+    outputs = np.concatenate(outputs)
+    # Each row is predicted by one member here, and by all of them later.
+    predict_seconds = seconds / len(outputs) * len(members)
+    rows = np.concatenate([fold for _, fold in splits])
+    return OutOfFold(members, labels, rows, outputs, fit_seconds, predict_seconds)
+
+
+def _fit_others(members, splits, samples, progress, stop, callback):
+    data = samples.X, samples.y, samples.sample_weight, stop, callback, progress.prints_members
+    fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
     folds = [fold_name(number, len(members)) for number in range(len(members))]
+    fitted, labels = [], []
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
-        for member, labels_of_member, score in at_once(fit_member, fits, folds):
-            context.say_member(len(fitted), len(members), f"score {score:f}")
+        for member, labels_of_member, score in in_parallel(fit_member, fits, folds):
+            progress.print_member(len(fitted), len(members), f"score {score:f}")
             fitted.append(member)
             labels.append(labels_of_member)
     return fitted, labels
 
 
-def _fit_networks(estimators, splits, samples, context):
-    first = estimators[0]
+def _fit_networks(networks, splits, samples, progress, stop, network_jobs):
+    first = networks[0]
     data = samples.X, samples.y, samples.sample_weight
     inputs = [FitInput(*data, split=split) for split in splits]
 
-    def after_fit(estimator, job):
+    def after_fit(network, job):
         if job is None:  # it was trained alone
-            words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
+            words = [f"{network.n_iter_} iterations, loss = {network.loss_:.8f}"]
         else:
-            words = [outcome(network, job) for network in job.networks]
-        context.say_member(estimators.index(estimator), len(estimators), "; ".join(words))
+            words = [outcome(run, job) for run in job.networks]
+        progress.print_member(networks.index(network), len(networks), "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = cpu_count() if context.all_cores else None  # as joblib is configured here
-    context.stop.check()
-    fit_together(estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop)
+    stop.check()
+    fit_together(networks, inputs, network_jobs, after_fit, not may_reach_max_iter, stop=stop)
 
 
-def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, with_score=False):
+def fit_member(member, split, X, y, sample_weight, stop, callback=None, with_score=False):
     """Fit a member that is no network.
 
     Return it, the labels of its columns if it is a classifier, and its score on its fold if asked.
 
     A classifier cannot be fitted to one class, or validated on classes that its rows lack. And where
     they lack some, XGBoost demands that integers are numbered anew. Losses of positive numbers have no
-    minimum if all of y is 0. `make_callback()` makes a callback for a LightGBM, which is validated on
-    the fold then.
+    minimum if all of y is 0. `callback()` is a callback for a LightGBM, which is validated on the fold
+    then.
     """
     stop.check()
     rows, fold = split
@@ -264,11 +196,11 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
             member = DummyRegressor(strategy="constant", constant=constant)
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    arguments |= _validation(member, X, y, classes, known, sample_weight, make_callback is not None)
+    arguments |= _validation(member, X, y, classes, known, sample_weight, callback is not None)
     if is_lightgbm(member):
         arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
-        if "eval_X" in arguments and make_callback is not None:
-            arguments["callbacks"].append(make_callback())
+        if "eval_X" in arguments and callback is not None:
+            arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
     # it was, which another thread may have limited then.
     with ThreadpoolController().select(user_api="openmp").limit(limits=1):
@@ -362,31 +294,13 @@ def is_catboost(model):
     )
 
 
-def protected(model, X):
-    """X as a model may have it: a copy, unless it is known that the model does not write into X."""
+def writes_into_no_X(model):
+    """Whether it is known that a model leaves X as it is: all of its steps are of this package."""
     parts = [step for _, part in nested(model) for _, step in getattr(part, "steps", [("", part)])]
-    if all(type(part).__module__.startswith("skdense.") for part in parts):
-        return X
-    return own_copy(X)
+    return all(type(part).__module__.startswith("skdense.") for part in parts)
 
 
-def own_copy(X):
-    """A copy of an array, a sparse matrix or a frame."""
-    return X.copy() if hasattr(X, "copy") else X.clone()  # a frame of polars
-
-
-def is_lightgbm(model):
-    """Whether a model is LightGBM's own, which is imported then."""
-    lightgbm = sys.modules.get("lightgbm")
-    return lightgbm is not None and type(model) in (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
-
-
-def is_linear(model):
-    """Whether a regressor predicts by scikit-learn's linear function of X."""
-    return type(model).predict in (LinearRegression.predict, Ridge.predict, RidgeCV.predict)
-
-
-def at_once(function, arguments, names):
+def in_parallel(function, arguments, names):
     """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
     An error has a note with the name of the call that raised it. Without a configuration there is a
@@ -396,12 +310,12 @@ def at_once(function, arguments, names):
     n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     return Parallel(n_jobs, prefer="threads", return_as=compat.return_as())(
-        delayed(_called)(function, values, name, config, share, __version__)
+        delayed(_call)(function, values, name, config, share, __version__)
         for values, name in zip(arguments, names, strict=True)
     )
 
 
-def _called(function, values, name, config, share, version):
+def _call(function, values, name, config, share, version):
     if version != __version__:  # a cluster does not tell of the warning when a model is unpickled
         raise RuntimeError(
             f"this worker has skdense {__version__}, but the process that calls it has {version}: "
@@ -419,57 +333,3 @@ def noted(name):
     except Exception as error:
         error.add_note(f"It was raised in {name}.")
         raise
-
-
-def prediction_of(member, X):
-    """The prediction of a fitted regressor, for checked samples."""
-    if is_network(member, "_logits", "predict"):
-        return fitted_encoder(member).decode(member._forward(X))
-    if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
-        return member.booster_.predict(X, num_threads=1)
-    predictions = np.asarray(member.predict(X if is_linear(member) else own_copy(X)))
-    has_one_column = predictions.ndim == 2 and predictions.shape[1] == 1
-    return predictions[:, 0] if has_one_column else predictions
-
-
-def log_probabilities_of(member, X):
-    """The log-probabilities of a fitted classifier's own classes, for checked samples."""
-    if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
-        return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
-    is_logistic = type(member).predict_proba is LogisticRegression.predict_proba
-    if is_logistic and isinstance(X, np.ndarray) and X.dtype.kind == "f":
-        scores = X @ member.coef_.T + member.intercept_
-        if np.isfinite(scores).all():  # `predict_proba` says what is wrong with X
-            scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
-            return log_softmax(scores, axis=1)
-    if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
-        found = member.booster_.predict(X, num_threads=1)
-        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
-    else:
-        found = member.predict_proba(own_copy(X))
-    return as_logs(found)
-
-
-def in_blocks(predict, X, member):
-    """The result of `predict(X)`, a function that asks such members; many rows in blocks, in threads.
-
-    By themselves, products of networks divide the rows among all cores, and wait for all of them after
-    each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
-    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here, and linear
-    models, whose products are in float64. There are as many threads as BLAS would use, or as joblib is
-    configured with. For few rows, nothing of the process is touched.
-    """
-    n_rows = X.shape[0]
-    uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
-    if n_rows <= _FEW_TO_PREDICT or not (uses_one_thread or is_linear(member)):
-        return predict(X)
-    config, found = get_config(), {}
-
-    def of_block(rows):
-        with config_context(**config):
-            found[rows.start] = predict(compat.safe_indexing(X, rows))
-
-    n_jobs = compat.joblibs_n_jobs()
-    n_threads = None if n_jobs == -1 else effective_n_jobs(n_jobs)
-    for_each_block(of_block, n_rows, _BLOCK, threaded_from=1, n_threads=n_threads)
-    return np.concatenate([found[start] for start in sorted(found)])

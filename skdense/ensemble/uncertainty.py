@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import at_once, fit_member, in_blocks, jobs, prediction_of
+from skdense.ensemble.members import fit_member, in_parallel, jobs
+from skdense.ensemble.predictors import in_blocks, predictor_of
 from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.fit.targets import as_numbers
 
@@ -133,7 +134,7 @@ class LabelsMixin(ClassifierMixin):
         threshold = np.interp(confidence_level, learned["levels"], learned["errors"], right=np.inf)
         return 1 - self.predict_proba(X) <= threshold
 
-    def _learn_uncertainty(self, samples, context, estimator=None):
+    def _learn_uncertainty(self, samples, stop, estimator=None):
         rows = np.flatnonzero(np.isfinite(self.oof_proba_).all(axis=1))
         class_numbers = np.searchsorted(self.classes_, samples.y[rows])
         errors, weights = 1 - self.oof_proba_[rows, class_numbers], samples.own_weights[rows]
@@ -255,8 +256,8 @@ class NumbersMixin(RegressorMixin):
         check_confidence_level(confidence_level)
         return self.predict_quantiles(X, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
 
-    def _learn_uncertainty(self, samples, context, estimator=None):
-        self._uncertainty = learn_errors(samples, self.oof_prediction_, estimator, context.stop)
+    def _learn_uncertainty(self, samples, stop, estimator=None):
+        self._uncertainty = learn_errors(samples, self.oof_prediction_, estimator, stop)
 
     def _learn_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
@@ -369,7 +370,7 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, weights, stop, fifth_of
         calls = [(*data, i) for i in range(len(fifths))]
-        fitted = [*at_once(_fit_estimator, calls, ["trees of the size of errors"] * len(fifths))]
+        fitted = [*in_parallel(_fit_estimator, calls, ["trees of the size of errors"] * len(fifths))]
         more = {"mean": mean, "fill": fill}
         of_others = [{"estimators": [one]} | more for one in fitted]
         candidates.append(({"estimators": fitted} | more, of_others))
@@ -417,7 +418,9 @@ def spread_at(spread, predictions, X):
     def of_rows(rows):
         known = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
         seen = np.column_stack([known, predictions[rows]])
-        return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
+        return spread["mean"] * np.mean(
+            [predictor_of(one).predict(one, seen) for one in estimators], axis=0
+        )
 
     return in_blocks(of_rows, np.arange(len(predictions)), estimators[0])
 

@@ -22,7 +22,9 @@ from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
-from skdense.ensemble.members import Context, jobs
+from skdense.ensemble.crossfit import check_ensemble, fit_ensemble
+from skdense.ensemble.members import jobs, jobs_of_networks
+from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import shallow_copy
@@ -115,9 +117,9 @@ class BaseTabular(Saved):
         compat.import_lightgbm()  # or say how to install it
         of_classes = is_classifier(self)
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
-        with jobs(self.n_jobs):
-            context = Context(self.verbose)
-        with jobs(self.n_jobs), context.outermost(), config_context(transform_output="default"):
+        warn, stop, progress = Warnings(), Stop(), Progress(self.verbose)
+        config = config_context(transform_output="default")
+        with jobs(self.n_jobs), outermost_fit(warn, stop), config:
             # What the user gives is checked. From here on, weights contain those of the classes.
             X = table_of(X, estimator=fitted)
             given = checked_samples(fitted, X, y, sample_weight, groups)
@@ -127,8 +129,8 @@ class BaseTabular(Saved):
             # in one. A user's folds may have numbers of all rows, so rows leave only afterwards.
             random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
-                cv = number_of_folds(given, of_classes, context.add_warning)
-            splits = draw_splits(cv, given, random_state, of_classes, context.add_warning)
+                cv = number_of_folds(given, of_classes, warn)
+            splits = draw_splits(cv, given, random_state, of_classes, warn)
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
             # them. Of those of class weight zero, columns are still read, tested and scaled.
@@ -160,18 +162,26 @@ class BaseTabular(Saved):
             # A blend gets no class_weight, which the weights of rows have already.
             of_loss = {name: getattr(self, name) for name in self._of_loss}
             blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
-            blend._check_models(table.is_weighted)
+            check_ensemble(blend, table.is_weighted)
             fitted.ensemble_ = blend
 
             # The table becomes numbers.
             fitted.encoder_ = TableEncoder()
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
             task = task._replace(n_columns=matrix.shape[1])
-            blend.estimators, context.callbacks = choose(task, random_state=random_state)
+            blend.estimators, callbacks = choose(task, random_state=random_state)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
-            samples = blend._fit_as_part(table._replace(X=matrix, y=y), context)
-            blend._learn_uncertainty(samples, context, trees_of_spreads(task))
+            fit_ensemble(
+                blend,
+                table._replace(X=matrix, y=y),
+                progress,
+                warn,
+                stop,
+                jobs_of_networks(),
+                callbacks,
+                trees_of_spreads(task),
+            )
 
             # Attributes are set. Those of rows have all rows that were given.
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})

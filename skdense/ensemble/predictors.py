@@ -1,0 +1,247 @@
+"""How fitted members predict: the one table of the kinds of models that are not simply asked.
+
+A row says which models it is for, how they predict, whether they use one thread, and which classes
+`skdense.onnx` exports by its name. `ensemble` never imports LightGBM: a model of it exists only if the
+user has imported it.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn import config_context, get_config
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import (
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+)
+
+from skdense import compat
+from skdense.base import is_network
+from skdense.classifier import LowLevelMLPClassifier
+from skdense.core.machine.threads import for_each_block
+from skdense.ensemble.calibration import as_logs
+from skdense.fit.targets import fitted_encoder
+from skdense.regressor import LowLevelMLPRegressor
+
+
+class Predictor(NamedTuple):
+    """How fitted models of some classes predict.
+
+    Attributes
+    ----------
+    name : str
+        The name of the kind of model, by which `skdense.onnx` finds its converter.
+    is_for : callable
+        `is_for(model)` is whether the model predicts in this way: the methods that are replaced would
+        have run, and no others.
+    log_proba : callable
+        `log_proba(model, X)` are a classifier's log-probabilities `(n_samples, n_classes)`, in the
+        order of its `classes_`.
+    predict : callable
+        `predict(model, X)` are a regressor's predictions.
+    uses_one_thread : callable
+        `uses_one_thread(model)` is whether many rows are to be divided among threads.
+    exported : callable
+        The very classes that can be exported as ONNX: a subclass may compute something else.
+    """
+
+    name: str
+    is_for: Callable[[Any], bool]
+    log_proba: Callable[[Any, Any], NDArray]
+    predict: Callable[[Any, Any], NDArray]
+    uses_one_thread: Callable[[Any], bool] = lambda model: False
+    exported: Callable[[], tuple[type, ...]] = lambda: ()
+
+
+def protected(X: Any) -> Any:
+    """A copy of an array, a sparse matrix or a frame, for a model that may write into it."""
+    return X.copy() if hasattr(X, "copy") else X.clone()  # a frame of polars
+
+
+# --- models of other libraries ------------------------------------------------------------------------
+
+
+def _log_proba(model, X):
+    return as_logs(model.predict_proba(protected(X)))
+
+
+def _predict(model, X):
+    return _one_column(model.predict(protected(X)))
+
+
+def _one_column(predictions):
+    """Predictions as one dimension if they have one column."""
+    predictions = np.asarray(predictions)
+    has_one_column = predictions.ndim == 2 and predictions.shape[1] == 1
+    return predictions[:, 0] if has_one_column else predictions
+
+
+# --- networks -----------------------------------------------------------------------------------------
+
+
+def _is_network(model):
+    return is_network(model, "_logits", "predict", "predict_proba", "predict_log_proba")
+
+
+def _log_proba_of_network(model, X):
+    return fitted_encoder(model).log_probabilities(model._forward(X))  # none is -inf
+
+
+def _predict_of_network(model, X):
+    return fitted_encoder(model).decode(model._forward(X))
+
+
+# --- LightGBM, whose own methods take ten times as long for a row, and all cores ----------------------
+
+
+def is_lightgbm(model: Any) -> bool:
+    """Whether a model is LightGBM's own, which is imported then."""
+    return type(model) in _lightgbm_classes()
+
+
+def _lightgbm_classes():
+    lightgbm = sys.modules.get("lightgbm")
+    return () if lightgbm is None else (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
+
+
+def _log_proba_of_lightgbm(model, X):
+    proba = model.booster_.predict(X, num_threads=1)
+    return as_logs(np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba)
+
+
+def _predict_of_lightgbm(model, X):
+    return model.booster_.predict(X, num_threads=1)
+
+
+# --- linear models ------------------------------------------------------------------------------------
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a regressor predicts by scikit-learn's linear function of X."""
+    predict = getattr(type(model), "predict", None)
+    return predict in (LinearRegression.predict, Ridge.predict, RidgeCV.predict)
+
+
+def _predict_of_linear(model, X):
+    return _one_column(model.predict(X))
+
+
+def _is_logistic(model):
+    return getattr(type(model), "predict_proba", None) is LogisticRegression.predict_proba
+
+
+def _log_proba_of_logistic(model, X):
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f":
+        scores = X @ model.coef_.T + model.intercept_
+        if np.isfinite(scores).all():  # `predict_proba` says what is wrong with X
+            scores = np.pad(scores, [(0, 0), (1, 0)]) if len(model.classes_) == 2 else scores
+            return log_softmax(scores, axis=1)
+    return _log_proba(model, X)
+
+
+# --- the table ----------------------------------------------------------------------------------------
+
+OTHER = Predictor("other", lambda model: True, _log_proba, _predict)
+"""How all other models predict: by their own methods, with a copy of X."""
+PREDICTORS = (
+    Predictor(
+        "network",
+        _is_network,
+        _log_proba_of_network,
+        _predict_of_network,
+        uses_one_thread=lambda model: True,
+        exported=lambda: (LowLevelMLPClassifier, LowLevelMLPRegressor),
+    ),
+    Predictor(
+        "trees",
+        is_lightgbm,
+        _log_proba_of_lightgbm,
+        _predict_of_lightgbm,
+        uses_one_thread=lambda model: True,
+        exported=_lightgbm_classes,
+    ),
+    Predictor(
+        "linear",
+        lambda model: is_linear(model) or _is_logistic(model),
+        _log_proba_of_logistic,
+        _predict_of_linear,
+        uses_one_thread=is_linear,
+        exported=lambda: (
+            LogisticRegression,
+            LogisticRegressionCV,
+            LinearRegression,
+            Ridge,
+            RidgeCV,
+            Lasso,
+            LassoCV,
+        ),
+    ),
+    Predictor(
+        "constant",
+        lambda model: isinstance(model, DummyClassifier | DummyRegressor),
+        _log_proba,
+        _predict,
+        exported=lambda: (DummyClassifier, DummyRegressor),
+    ),
+    OTHER,
+)
+"""The first row that is for a model says how it predicts."""
+
+
+def predictor_of(model: Any) -> Predictor:
+    """How a fitted model predicts."""
+    return next(predictor for predictor in PREDICTORS if predictor.is_for(model))
+
+
+def exported_as(model: Any) -> str | None:
+    """The name of the row whose classes have that of the model, or None if it cannot be exported."""
+    names = (each.name for each in PREDICTORS if type(model) in each.exported())
+    return next(names, None)
+
+
+def exported_names() -> list[str]:
+    """The names of all classes that can be exported, for errors."""
+    lightgbm = [] if _lightgbm_classes() else ["LGBMClassifier", "LGBMRegressor"]
+    return [cls.__name__ for predictor in PREDICTORS for cls in predictor.exported()] + lightgbm
+
+
+# --- many rows ----------------------------------------------------------------------------------------
+
+_BLOCK = 4096
+"""Rows at a time: smaller blocks take more processor time, larger ones more memory."""
+_FEW_TO_PREDICT = 64
+"""So few rows are predicted where they are asked for."""
+
+
+def in_blocks(predict: Callable[[Any], NDArray], X: Any, model: Any) -> NDArray:
+    """The result of `predict(X)`, a function that asks such models; many rows in blocks, in threads.
+
+    By themselves, products of networks divide the rows among all cores, and wait for all of them after
+    each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
+    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here, and linear
+    models, whose products are in float64. There are as many threads as BLAS would use, or as joblib is
+    configured with. For few rows, nothing of the process is touched.
+    """
+    n_rows = X.shape[0]
+    if n_rows <= _FEW_TO_PREDICT or not predictor_of(model).uses_one_thread(model):
+        return predict(X)
+    config, blocks = get_config(), {}
+
+    def predict_block(rows):
+        with config_context(**config):
+            blocks[rows.start] = predict(compat.safe_indexing(X, rows))
+
+    n_jobs = compat.joblibs_n_jobs()
+    n_threads = None if n_jobs == -1 else effective_n_jobs(n_jobs)
+    for_each_block(predict_block, n_rows, _BLOCK, threaded_from=1, n_threads=n_threads)
+    return np.concatenate([blocks[start] for start in sorted(blocks)])
