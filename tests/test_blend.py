@@ -1,5 +1,6 @@
 """Tests of blends of out-of-fold ensembles."""
 
+import copy
 import pickle
 import re
 import warnings
@@ -92,6 +93,13 @@ def blend(cancer):
     return BlendClassifier(named).fit(*cancer)
 
 
+def proba_at(temperature, model, X):
+    """The probabilities of a model whose members' logits are also divided by a temperature."""
+    model = copy.deepcopy(model)
+    getattr(model, "steps", [("", model)])[-1][1].temperature_ *= temperature
+    return model.predict_proba(X)
+
+
 def parts(blend):
     """The out-of-fold ensembles of a blend."""
     networks, *others = blend.estimators_
@@ -100,12 +108,7 @@ def parts(blend):
 
 def test_the_probabilities_are_the_weighted_mean_of_the_models(cancer, blend):
     X, _ = cancer
-    each = []
-    for model, part in zip(blend.estimators_, parts(blend), strict=True):
-        before = part.temperature_
-        part.temperature_ = before * blend.temperature_
-        each.append(model.predict_proba(X))
-        part.temperature_ = before
+    each = [proba_at(blend.temperature_, model, X) for model in blend.estimators_]
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
     oof = [softmax(np.log(part.oof_proba_) / blend.temperature_, axis=1) for part in parts(blend)]
     assert_allclose(blend.oof_proba_, np.average(oof, axis=0, weights=blend.weights_), atol=1e-9)
@@ -338,7 +341,7 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
     other.set_params(estimators=[("bayes", clone(BAYES))], bayes__cv=2)
-    own = {"estimators", "class_weight", "verbose", "prior_samples"}
+    own = {"estimators", "class_weight", "verbose", "prior_samples", "n_jobs"}
     assert set(other.get_params(deep=False)) == own
     assert other.get_params()["bayes__cv"] == 2
 
@@ -348,8 +351,10 @@ def test_a_blend_may_be_a_model_of_another(cancer):
     inner = BlendClassifier([("linear", LINEAR), ("bayes", BAYES)])
     blend = BlendClassifier([("both", inner), ("bayes", BAYES)]).fit(X, y)
     both, bayes = blend.estimators_
-    weighted = np.average([m.predict_proba(X) for m in both.estimators_], axis=0, weights=both.weights_)
-    each = [weighted, bayes.predict_proba(X)]
+    temperature = blend.temperature_ * both.temperature_
+    weighted = [proba_at(temperature, model, X) for model in both.estimators_]
+    weighted = np.average(weighted, axis=0, weights=both.weights_)
+    each = [weighted, proba_at(blend.temperature_, bayes, X)]
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
 
 

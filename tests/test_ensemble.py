@@ -752,7 +752,7 @@ def test_rows_of_weight_zero_are_absent(cv, in_blends):
     X, _ = make_friedman1(50, random_state=1)
     quantiles = [0.05, 0.95]
     assert_array_equal(found.predict(X), expected.predict(X))
-    assert_array_equal(found.predict(X, quantiles), expected.predict(X, quantiles))
+    assert_array_equal(found.predict_quantiles(X, quantiles), expected.predict_quantiles(X, quantiles))
     assert found.oof_score_ == expected.oof_score_
     if in_blends:
         found, expected = (each.estimators_[0].estimators_[0][-1] for each in (found, expected))

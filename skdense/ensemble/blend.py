@@ -27,7 +27,7 @@ from skdense.ensemble.crossfit import (
 )
 from skdense.ensemble.members import in_parallel, noted, writes_into_no_X
 from skdense.ensemble.predictors import protected
-from skdense.ensemble.progress import Progress, Stop, Warnings
+from skdense.ensemble.progress import Progress, Stop
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, fit_all_but_last, fit_arguments, nested, transforms_y
 
@@ -45,6 +45,11 @@ class BaseBlend(BaseOutOfFold):
     estimators_: list[Any]
     named_estimators_: Bunch
     weights_: NDArray
+    _out_of_fold: str
+    _cross_fit: type
+    _learn_weights: Any
+    _model_losses: list[float]
+    _model_scores: list[float]
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
@@ -52,13 +57,14 @@ class BaseBlend(BaseOutOfFold):
     }
 
     def _fit_parts(self, samples, progress, warn, stop, network_jobs, callbacks):
-        names, models = zip(*self._models(), strict=True)
+        names = [name for name, _ in self._models()]
+        models = [model for _, model in self._models()]
         fits = [
             (
                 model,
                 samples,
                 Progress(final_step(model).verbose, progress, name),
-                Warnings(),
+                warn,
                 Stop(stop),
                 network_jobs,
                 (callbacks or {}).get(name),
@@ -133,8 +139,8 @@ class BaseBlend(BaseOutOfFold):
 
             - `weight`: that of the model;
             - `oof_loss`: the out-of-fold loss of the samples that all models hold out, that which the
-              weights minimize, but without weights of classes, and at the temperature of the blend. It
-              tells models apart also where a class is rare and all models have the same accuracy;
+              weights minimize, but without weights of classes. It tells models apart also where a class
+              is rare and all models have the same accuracy;
             - `oof_score`: the out-of-fold accuracy or R2 of these samples;
             - `n_members`: how many members it has;
             - `fit_seconds`: the time from the begin to the end of its fit, while others were fitted;
@@ -306,7 +312,8 @@ def _seen_by(model, X):
 
 def _proba_of(model, X, temperature):
     """The probabilities of a model of a blend if the logits of its members are also divided by this."""
-    X, ensemble = _seen_by(model, X), model
+    ensemble: Any = model
+    X = _seen_by(model, X)
     # A subclass may override what is called here in the place of `predict_proba`.
     while type(ensemble) is Pipeline:
         for _, step in ensemble.steps[:-1]:
@@ -316,6 +323,16 @@ def _proba_of(model, X, temperature):
     if isinstance(ensemble, BaseOutOfFold) and asks_members:
         return ensemble._predict_proba(ensemble._check_X(X), temperature)
     return calibration.probabilities_at(temperature, calibration.as_logs(ensemble.predict_proba(X)))
+
+
+def _oof_proba_of(model, temperature):
+    """The out-of-fold probabilities if the logits of members are also divided by a temperature."""
+    ensemble = final_step(model)
+    if isinstance(ensemble, BlendClassifier):
+        temperature = temperature * ensemble._shared_temperature
+        pairs = ensemble._weighted()
+        return np.sum([weight * _oof_proba_of(part, temperature) for weight, part in pairs], axis=0)
+    return calibration.probabilities_at(temperature, calibration.as_logs(ensemble.oof_proba_))
 
 
 class BlendClassifier(LabelsMixin, BaseBlend):
@@ -466,15 +483,13 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.temperature_ = self._shared_temperature = calibration.learn_temperature(
             logs, class_numbers, weights, self.weights_[is_used]
         )
-        tempered = [
-            calibration.probabilities_at(self.temperature_, calibration.as_logs(proba))
-            for proba in outputs
-        ]
-        pairs = zip(self.weights_, tempered, strict=True)
-        self.oof_proba_ = sum(weight * proba for weight, proba in pairs if weight > 0)
+        self.oof_proba_ = np.sum(
+            [weight * _oof_proba_of(model, self.temperature_) for weight, model in self._weighted()],
+            axis=0,
+        )
         results = [
             calibration.loss_and_accuracy(proba[held_out], class_numbers, own_weights)
-            for proba in (*tempered, self.oof_proba_)
+            for proba in (*outputs, self.oof_proba_)
         ]
         *self._model_losses, self.oof_loss_ = [loss for loss, _ in results]
         *self._model_scores, self.oof_score_ = [score for _, score in results]
@@ -605,8 +620,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _learn_weights(self, outputs, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]
         loss, number = calibration.loss_named(calibration.loss_params(self))
+        elementwise: Any = loss.elementwise
+        slope: Any = loss.slope
         with np.errstate(over="ignore"):  # of predictions that are far off
-            losses = loss.elementwise(y, outputs[:, held_out], *number)
+            losses = elementwise(y, outputs[:, held_out], *number)
         if loss.output == "exp" and not np.isfinite(losses).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
@@ -623,9 +640,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
         def mean_losses(mixed):  # (n_outputs,)
             with np.errstate(over="ignore"):
-                return np.average(
-                    loss.elementwise(columns, mixed, *number), axis=0, weights=row_weights
-                )
+                return np.average(elementwise(columns, mixed, *number), axis=0, weights=row_weights)
 
         single = np.array([mean_losses(output) for output in predicted])
         units = _units_of_losses(single, mean_losses(constant), np.ptp(columns, axis=0) > 0)
@@ -633,8 +648,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         value_weights = (row_weights / row_weights.sum())[:, None] / units / columns.shape[1]
         self.weights_ = calibration.best_weights(
             predicted,
-            lambda mixed: loss.elementwise(columns, mixed, *number),
-            lambda mixed: loss.slope(columns, mixed, *number),
+            lambda mixed: elementwise(columns, mixed, *number),
+            lambda mixed: slope(columns, mixed, *number),
             is_smooth=loss.is_smooth,
             value_weights=value_weights / (lowest if lowest > 0 else 1),
             n_rows=calibration.effective_rows(row_weights),
@@ -642,10 +657,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             prior=self.prior_samples / row_weights.sum(),
         )
         is_used = self.weights_ > 0
-        self.oof_prediction_ = sum(
-            weight * predictions
-            for weight, predictions in zip(self.weights_[is_used], outputs[is_used], strict=True)
-        )
+        pairs = zip(self.weights_[is_used], outputs[is_used], strict=True)
+        self.oof_prediction_ = np.sum([weight * predictions for weight, predictions in pairs], axis=0)
         self._lowest = min(final_step(model)._lowest for _, model in self._weighted())
         results = []
         for weights in (*np.eye(len(outputs)), self.weights_):

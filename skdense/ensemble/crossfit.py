@@ -45,6 +45,16 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     feature_names_in_: NDArray
 
     n_jobs: int | None
+    verbose: bool | int
+    temperature_: float
+    estimators_: list[Any]
+    _check_models: Any
+    _fit_parts: Any
+    _learn_uncertainty: Any
+    _learn_y: Any
+    _predict_proba: Any
+    predict_proba: Any
+
     _parameter_constraints = {"verbose": ["verbose"], "n_jobs": [Integral, None]}
 
     def fit(
@@ -196,8 +206,11 @@ class BaseCrossFit(BaseOutOfFold):
     `_shape_of_output(y)`, the shape of that for a sample, and `_learn_out_of_fold`.
     """
 
-    estimators_: list[Any]
     n_estimators_: int
+    _y_of_members: Any
+    _output_of: Any
+    _shape_of_output: Any
+    _learn_out_of_fold: Any
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimator": [compat.HasMethods(["fit", "predict", "get_params"])],
@@ -246,8 +259,11 @@ class BaseCrossFit(BaseOutOfFold):
         )
         seeded = members.names_of_seeds(self.estimator)
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
+        clones: list[Any] = [clone(self.estimator) for _ in splits]
+        for member, params in zip(clones, seeds, strict=True):
+            member.set_params(**params)
         out_of_fold = members.fit_out_of_fold(
-            [clone(self.estimator).set_params(**params) for params in seeds],
+            clones,
             splits,
             samples._replace(y=self._y_of_members(samples)),
             self._output_of,
@@ -577,7 +593,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         params = final_step(self.estimator).get_params(deep=False)
         loss, number = calibration.loss_named({} if transforms_y(self.estimator) else params)
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
-        losses = loss.elementwise(*(values / unit for values in pair), *number)
+        elementwise: Any = loss.elementwise
+        losses = elementwise(*(values / unit for values in pair), *number)
         losses = losses.reshape(len(weights), -1).mean(axis=1)
         self.oof_loss_ = float(np.average(losses, weights=weights))
         self.oof_score_ = r2_score(*pair, sample_weight=weights)

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager, nullcontext
 from inspect import signature
 from time import perf_counter, thread_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
@@ -168,7 +168,9 @@ def _fit_networks(networks, splits, samples, progress, stop, network_jobs):
     fit_together(networks, inputs, network_jobs, after_fit, not may_reach_max_iter, stop=stop)
 
 
-def fit_member(member, split, X, y, sample_weight, stop, callback=None, with_score=False):
+def fit_member(
+    member: Any, split, X, y, sample_weight, stop, callback=None, with_score=False
+) -> tuple[Any, Any, float]:
     """Fit a member that is no network.
 
     Return it, the labels of its columns if it is a classifier, and its score on its fold if asked.
@@ -205,16 +207,17 @@ def fit_member(member, split, X, y, sample_weight, stop, callback=None, with_sco
     # it was, which another thread may have limited then.
     with ThreadpoolController().select(user_api="openmp").limit(limits=1):
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
-    if labels is not None and hasattr(member, "classes_"):
+    classes_of_member = getattr(member, "classes_", None)
+    if labels is not None and classes_of_member is not None:
         # In the order of the member's own columns, which may be those of more classes than its rows'.
         numbered_anew = classes is not labels
-        labels = labels[member.classes_] if numbered_anew else np.asarray(member.classes_)
+        labels = labels[classes_of_member] if numbered_anew else np.asarray(classes_of_member)
     if not with_score or not len(fold):
         return member, labels, np.nan
     of_fold = None if sample_weight is None else sample_weight[fold]
     score = accuracy_score if is_classifier(member) else r2_score
-    predictions = member.predict(compat.safe_indexing(X, fold))
-    predictions = np.reshape(predictions, y[fold].shape)  # CatBoost's may be a column
+    predictions: Any = member.predict(compat.safe_indexing(X, fold))
+    predictions = np.reshape(predictions, np.shape(y[fold]))  # CatBoost's may be a column
     return member, labels, score(y[fold], predictions, sample_weight=of_fold)
 
 
@@ -300,14 +303,15 @@ def writes_into_no_X(model):
     return all(type(part).__module__.startswith("skdense.") for part in parts)
 
 
-def in_parallel(function, arguments, names):
+def in_parallel(function, arguments, names) -> Any:
     """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
     An error has a note with the name of the call that raised it. Without a configuration there is a
     thread for each core, but only one thread within a task of joblib. What the function itself runs
     through joblib gets an equal share of the workers.
     """
-    n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
+    n_jobs: Any = compat.joblibs_n_jobs()
+    config = get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     return Parallel(n_jobs, prefer="threads", return_as=compat.return_as())(
         delayed(_call)(function, values, name, config, share, __version__)

@@ -241,7 +241,7 @@ def in_blocks(predict: Callable[[Any], NDArray], X: Any, model: Any) -> NDArray:
         with config_context(**config):
             blocks[rows.start] = predict(compat.safe_indexing(X, rows))
 
-    n_jobs = compat.joblibs_n_jobs()
+    n_jobs: Any = compat.joblibs_n_jobs()
     n_threads = None if n_jobs == -1 else effective_n_jobs(n_jobs)
     for_each_block(predict_block, n_rows, _BLOCK, threaded_from=1, n_threads=n_threads)
     return np.concatenate([blocks[start] for start in sorted(blocks)])

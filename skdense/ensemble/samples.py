@@ -78,8 +78,11 @@ class Samples(NamedTuple):
         )
 
 
+_ANY_DTYPE: Any = None
+
+
 def checked_samples(
-    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, groups: Any
 ) -> Samples:
     """The samples that `fit` of an estimator was given; it gets the number and names of the columns.
 
@@ -99,7 +102,7 @@ def checked_samples(
         if not given.all():
             rows = np.where(given > 0, np.arange(len(given)), given.argmax())
             y = compat.safe_indexing(y, rows)
-        y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=None))
+        y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=_ANY_DTYPE))
         y = _checked_labels(estimator, y)
     return Samples(X, y, weights, weights, sample_weight is not None, groups)
 
@@ -161,16 +164,19 @@ def draw_splits(
     rows = np.arange(len(has_weight)) if cv_numbers_all_rows else np.flatnonzero(has_weight)
     seen = samples.of(rows)
     strata = seen.y
-    if draws_folds := isinstance(cv, Integral):
+    draws_folds = isinstance(cv, Integral)
+    if draws_folds:
         kinds = (
             (model_selection.KFold, model_selection.GroupKFold),
             (model_selection.StratifiedKFold, model_selection.StratifiedGroupKFold),
         )
         kind = kinds[of_classes][seen.groups is not None]
-        cv = kind(cv, shuffle=True, random_state=random_state.randint(2**31))
+        n_folds: Any = cv
+        cv = kind(n_folds, shuffle=True, random_state=random_state.randint(2**31))
         if of_classes:
             strata = _strata(seen.y, cv.n_splits, warn)
-    splitter = model_selection.check_cv(cv, seen.y, classifier=of_classes)
+    given: Any = cv
+    splitter: Any = model_selection.check_cv(given, seen.y, classifier=of_classes)
     drawn = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
     if draws_folds and seen.groups is not None:  # stratified folds of few groups may be empty
         drawn = [split for split in drawn if all(map(len, split))]

@@ -5,6 +5,8 @@ estimators, so that no saved model depends on a class of this module. `docs/benc
 the measurements behind the constants.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
@@ -49,6 +51,10 @@ class LabelsMixin(ClassifierMixin):
     """
 
     _out_of_fold = "oof_proba_"
+    oof_proba_: NDArray
+    n_jobs: int | None
+    _check_X: Any
+    _predict_proba: Any
 
     def predict(self, X: MatrixLike) -> NDArray:
         """Predict class labels.
@@ -161,6 +167,10 @@ class NumbersMixin(RegressorMixin):
     """
 
     _out_of_fold = "oof_prediction_"
+    oof_prediction_: NDArray
+    n_jobs: int | None
+    _check_X: Any
+    _predict: Any
     _lowest = -np.inf
     """No quantile is lower; 0 if the loss allows positive predictions only."""
 
@@ -302,7 +312,8 @@ def _kept(levels):
     last = len(levels) - 1
     if last < _MOST_LEVELS:
         return np.arange(last + 1)
-    wanted = expit(np.linspace(*logit(levels[[0, last]]), _MOST_LEVELS)[1:-1])
+    low, high = logit(levels[[0, last]])
+    wanted = expit(np.linspace(low, high, _MOST_LEVELS)[1:-1])
     return np.unique(np.concatenate([[0], np.searchsorted(levels, wanted), [last]]))
 
 
@@ -361,7 +372,7 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
     # Each candidate is a spread for new rows, and one for each fifth.
     constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
-    candidates = [(constant, [constant] * len(fifths))]
+    candidates: list[Any] = [(constant, [constant] * len(fifths))]
     if mean > 0 and len(fifths) > 1:
         data = predictions, absolute, weights, _LEAST_OF_PREDICTIONS * mean
         of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(fifths))]
@@ -399,7 +410,7 @@ def _fit_spread(rows, predictions, absolute, weights, least):
 def _fit_estimator(estimator, X, predictions, target, weights, stop, fifth_of, i):
     """A clone that is fitted outside of a fifth and the next one, which stops it if it stops early."""
     stops = fifth_of == (i + 1) % (fifth_of.max() + 1)
-    drawn = [
+    drawn: list[Any] = [
         resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS_OF_SPREADS), random_state=0)
         for rows in (np.flatnonzero((fifth_of != i) & ~stops), np.flatnonzero(stops))
     ]

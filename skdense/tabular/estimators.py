@@ -56,6 +56,11 @@ class BaseTabular(Saved):
     n_jobs: int | None
 
     encoder_: "TableEncoder"
+    ensemble_: Any
+    _blend: type
+    _of_blend: tuple[str, ...]
+    _out_of_fold: str
+    _learn_y: Any
     oof_loss_: float
     oof_score_: float
     n_features_in_: int
@@ -136,20 +141,21 @@ class BaseTabular(Saved):
             # them. Of those of class weight zero, columns are still read, tested and scaled.
             rows = np.flatnonzero(given.own_weights)
             table = given._replace(splits=splits).of(rows)
+            n_trained_on = min(len(train) for train, _ in splits)  # all of them have a weight
 
             # Classes become numbers.
             y, n_classes, n_of_rarest = table.y, 0, 0
             if of_classes:
                 y, n_classes = np.searchsorted(fitted.classes_, y), len(fitted.classes_)
                 n_of_rarest = min(
-                    np.bincount(y[train], minlength=n_classes).min() for train, _ in table.splits
+                    np.bincount(y[train], minlength=n_classes).min() for train, _ in table.splits or []
                 )
 
             # The models are chosen that suit the table. They are checked before anything is fitted, and
             # chosen again when the number of columns is known.
             task = Task(
-                n_rows=np.count_nonzero(table.weights),
-                n_trained_on=min(len(train) for train, _ in table.splits),
+                n_rows=int(np.count_nonzero(table.weights)),
+                n_trained_on=n_trained_on,
                 n_of_rarest=n_of_rarest,
                 n_columns=fitted.n_features_in_,
                 n_classes=n_classes,
@@ -157,7 +163,7 @@ class BaseTabular(Saved):
                 loss_params={} if of_classes else loss_params(self),
                 network_params=self.network_params or {},
             )
-            choose = partial(models_of, self.models, n_folds=len(table.splits), verbose=self.verbose)
+            choose = partial(models_of, self.models, n_folds=len(splits), verbose=self.verbose)
             models, _ = choose(task, random_state=deepcopy(random_state))
             # A blend gets no class_weight, which the weights of rows have already.
             of_loss = {name: getattr(self, name) for name in self._of_loss}
