@@ -377,7 +377,7 @@ def test_quantiles_and_intervals_are_the_same_in_onnx(noise, given):
 
 
 def predicted_quantiles(model, X, quantiles):
-    return model.predict(X, quantiles=quantiles)
+    return model.predict_quantiles(X, quantiles)
 
 
 def test_quantiles_of_several_outputs_are_the_same_in_onnx():
