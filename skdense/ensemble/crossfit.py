@@ -48,6 +48,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     verbose: bool | int
     temperature_: float
     estimators_: list[Any]
+    _fit_seconds: float
     _check_models: Any
     _fit_parts: Any
     _learn_uncertainty: Any
