@@ -199,6 +199,11 @@ def fit_part(
     return samples
 
 
+def predict_checked(ensemble: Any, X: Any) -> NDArray:
+    """The probabilities or predictions of an ensemble for samples that have been checked."""
+    return ensemble._predict_proba(X) if is_classifier(ensemble) else ensemble._predict(X)
+
+
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 

@@ -22,7 +22,7 @@ from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
-from skdense.ensemble.crossfit import check_ensemble, fit_ensemble
+from skdense.ensemble.crossfit import check_ensemble, fit_ensemble, predict_checked
 from skdense.ensemble.members import jobs, jobs_of_networks
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import checked_samples, draw_splits
@@ -365,7 +365,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
-            return self.ensemble_._predict_proba(X)
+            return predict_checked(self.ensemble_, X)
 
 
 class TabularRegressor(NumbersMixin, BaseTabular):
@@ -504,4 +504,4 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`
-            return self.ensemble_._predict(X)
+            return predict_checked(self.ensemble_, X)
