@@ -55,8 +55,8 @@ THIRDS = [1 / 3, 1 / 2, 2 / 3]
 class FollowsRows(CrossFitRegressor):
     """Its spreads may follow the columns of X, as those of a table do, by other trees."""
 
-    def _learn_uncertainty(self, samples, context):
-        super()._learn_uncertainty(samples, context, TREES)
+    def _learn_uncertainty(self, samples, stop, estimator=None):
+        super()._learn_uncertainty(samples, stop, TREES)
 
 
 def lines(n_samples, noise):
