@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import polars
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 
+from skdense import TabularClassifier, TabularRegressor
+from skdense.onnx import onnx_inputs, to_onnx
 from skdense.tabular import TableEncoder
 
 N = 200
@@ -199,3 +203,31 @@ def test_integers_beyond_the_precision_of_floats_are_named():
     even = pd.DataFrame({"n": 2 ** np.arange(50, 62), "m": np.arange(12)})
     with warnings.catch_warnings(action="error"):
         TableEncoder().fit(even)  # as float64 no digit is lost
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_models_of_tables_take_what_the_user_says_of_columns(cls):
+    y = np.where(X["zip"] % 7 > 3, "yes", "no") if cls is TabularClassifier else X["zip"] % 7
+    model = cls(models=["linear", "trees"], cv=2, random_state=0, column_kinds=KINDS).fit(X, y)
+    assert set(model.encoder_.output_sources_) == set(X) - {"customer"}
+    assert model.feature_names_in_.tolist() == X.columns.tolist()
+    assert_array_equal(model.predict(X.drop(columns="customer")), model.predict(X))
+    assert model.encoder_.compare(X.drop(columns="customer")).empty
+    assert clone(model).get_params()["column_kinds"] == KINDS
+    array = X[["zip", "customer"]].to_numpy()
+    by_position = cls(models=["linear"], cv=2, column_kinds={0: "category", 1: "ignore"}).fit(array, y)
+    assert set(by_position.encoder_.output_sources_) == {"x0"}
+    with pytest.raises(ValueError, match="column_kinds has a column 'zap'"):
+        cls(models=["linear"], column_kinds={"zap": "category"}).fit(X, y)
+    with pytest.raises(InvalidParameterError, match="The 'column_kinds' parameter"):
+        cls(models=["linear"], column_kinds=["zip"]).fit(X, y)
+
+
+def test_onnx_needs_no_column_that_is_ignored():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = TabularRegressor(models=["linear", "trees"], cv=2, random_state=0, column_kinds=KINDS)
+    model.fit(X, X["zip"] % 7)
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    assert "customer" not in {given.name for given in session.get_inputs()}
+    (predicted,) = session.run(["variable"], onnx_inputs(model, X.drop(columns="customer")))
+    assert_allclose(predicted.ravel(), model.predict(X), atol=1e-5)

@@ -68,6 +68,7 @@ class BaseTabular(Saved):
 
     _parameter_constraints = {
         "models": [list, tuple, None],
+        "column_kinds": [dict, None],
         "network_params": [dict, None],
         "cv": ["cv_object", None],
         "verbose": ["verbose"],
@@ -172,7 +173,7 @@ class BaseTabular(Saved):
             fitted.ensemble_ = blend
 
             # The table becomes numbers.
-            fitted.encoder_ = TableEncoder()
+            fitted.encoder_ = TableEncoder(self.column_kinds)
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
             task = task._replace(n_columns=matrix.shape[1])
             blend.estimators, callbacks = choose(task, random_state=random_state)
@@ -259,6 +260,13 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
         member, but with scikit-learn's estimators, which follow joblib. An estimator may also be given
         as a :class:`skdense.ensemble.CrossFitClassifier` of it, whose folds and seeds are the table's.
+
+    column_kinds : dict, default=None
+        What columns are, by their names, or by their positions in an array: "number", "category",
+        "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
+        and the unit of amounts, as explained for :class:`skdense.tabular.TableEncoder`. These kinds
+        take precedence over guesses by the values, and such columns stay whether y depends on them or
+        not. Ignored columns may be missing in tables to predict.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in
@@ -348,6 +356,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         self,
         *,
         models: list | None = None,
+        column_kinds: dict[Any, Any] | None = None,
         network_params: dict[str, Any] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
@@ -356,6 +365,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         class_weight: dict | Literal["balanced"] | None = None,
     ):
         self.models = models
+        self.column_kinds = column_kinds
         self.network_params = network_params
         self.cv = cv
         self.verbose = verbose
@@ -396,6 +406,13 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         `epsilon` of :class:`~sklearn.svm.SVR`, are in units of its standard deviation. To train one on
         y as it is, pass ``("svr", CrossFitRegressor(SVR(epsilon=3), scale_y=False))``: its `scale_y`
         holds, and its folds and seeds are the table's.
+
+    column_kinds : dict, default=None
+        What columns are, by their names, or by their positions in an array: "number", "category",
+        "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
+        and the unit of amounts, as explained for :class:`skdense.tabular.TableEncoder`. These kinds
+        take precedence over guesses by the values, and such columns stay whether y depends on them or
+        not. Ignored columns may be missing in tables to predict.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`, in
@@ -483,6 +500,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         self,
         *,
         models: list | None = None,
+        column_kinds: dict[Any, Any] | None = None,
         network_params: dict[str, Any] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
@@ -493,6 +511,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         relative_delta: float = 1.0,
     ):
         self.models = models
+        self.column_kinds = column_kinds
         self.network_params = network_params
         self.cv = cv
         self.verbose = verbose
