@@ -118,11 +118,8 @@ def is_a_field_of_pydantic(model):
     return served(model=model).model is model
 
 
-ORDINARY = [LowLevelMLPClassifier, LowLevelMLPRegressor, PrunedSearchCV]
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("estimator", ORDINARY, ids=lambda estimator: estimator.__name__)
+@pytest.mark.parametrize("estimator", EXAMPLES, ids=lambda estimator: estimator.__name__)
 @pytest.mark.parametrize(
     "is_whole_in",
     [is_a_cell_of_pandas, is_a_cell_of_polars, is_a_result_of_dask, is_a_field_of_pydantic],
@@ -133,10 +130,10 @@ def test_an_estimator_is_no_record_that_tools_take_apart(estimator, is_whole_in)
     assert is_whole_in(clone(model).fit(X, y))
 
 
-@pytest.mark.parametrize("estimator", ORDINARY, ids=lambda estimator: estimator.__name__)
+@pytest.mark.parametrize("estimator", EXAMPLES, ids=lambda estimator: estimator.__name__)
 def test_a_constructor_names_and_stores_each_parameter(estimator):
     """As scikit-learn asks for; annotations of fitted attributes set nothing."""
-    required = {"estimator": CLASSIFIER, "param_distributions": {}}
+    required = {"estimator": CLASSIFIER, "param_distributions": {}, "estimators": []}
     parameters = inspect.signature(estimator.__init__).parameters
     required = {name: value for name, value in required.items() if name in parameters}
 
