@@ -1,4 +1,4 @@
-"""Looking into models: which columns matter, what moved a prediction, and dead units of networks.
+"""Inspection of models: importance of columns, contributions to predictions, dead units of networks.
 
 Contributions need only the predictions of a fitted model on tables in which values come from other
 rows. So it may be any estimator, and columns may have any type.
@@ -57,8 +57,8 @@ class Contributions:
     --------
     >>> import numpy as np
     >>> from skdense.inspection import Contributions
-    >>> found = Contributions(np.array([[2.0, 1.0]]), np.zeros((1, 2)), 4.0, np.array([7.0]))
-    >>> bool(found.base + found.values.sum() == found.predictions[0])
+    >>> explained = Contributions(np.array([[2.0, 1.0]]), np.zeros((1, 2)), 4.0, np.array([7.0]))
+    >>> bool(explained.base + explained.values.sum() == explained.predictions[0])
     True
     """
 
@@ -109,7 +109,7 @@ def contributions(
 
     See Also
     --------
-    sklearn.inspection.permutation_importance : How much the score of a model depends on each column.
+    feature_importance : How much the loss of a model depends on each column.
 
     References
     ----------
@@ -171,13 +171,13 @@ def _below(X: Any, rows: Any) -> Any:
     """A table of X with the rows below."""
     if isinstance(X, np.ndarray) and isinstance(rows, np.ndarray):
         return np.concatenate([X, rows])
-    types, types_of_rows = (
+    X_types, row_types = (
         dict(zip(getattr(t, "columns", ()), getattr(t, "dtypes", ()))) for t in (X, rows)
     )
-    if type(X) is not type(rows) or [*types.items()] != [*types_of_rows.items()]:
+    if type(X) is not type(rows) or [*X_types.items()] != [*row_types.items()]:
         raise ValueError(
-            f"rows must be a {type(X).__name__} with the columns and types of X, {types}, got "
-            f"{types_of_rows}; rows[X.columns].astype(X.dtypes) of pandas converts them"
+            f"rows must be a {type(X).__name__} with the columns and types of X, {X_types}, got "
+            f"{row_types}; rows[X.columns].astype(X.dtypes) of pandas converts them"
         )
     frames: Any = [X, rows]
     if hasattr(X, "vstack"):
@@ -200,10 +200,10 @@ def _mixed(table: Any, origins: NDArray) -> Any:
 
 
 def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
-    """A function that predicts the numbers to explain."""
+    """A function that returns the predictions to explain."""
     is_probability = hasattr(estimator, "predict_proba")
-    outputs_of = estimator.predict_proba if is_probability else estimator.predict
-    outputs = outputs_of(rows)
+    predict_outputs = estimator.predict_proba if is_probability else estimator.predict
+    outputs = predict_outputs(rows)
     if isinstance(outputs, list) or np.asarray(outputs).dtype.kind not in "biuf":
         raise ValueError(
             "estimator must predict numbers, or probabilities of classes of a single output by "
@@ -217,7 +217,7 @@ def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
     column = targets.index(target)
 
     def predict(table):
-        return np.asarray(outputs_of(table), dtype=float).reshape(len(table), -1)[:, column]
+        return np.asarray(predict_outputs(table), dtype=float).reshape(len(table), -1)[:, column]
 
     return predict
 
@@ -301,7 +301,7 @@ def feature_importance(
         scoring = "neg_log_loss" if is_classifier(estimator) else "neg_root_mean_squared_error"
     scorer = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    # As scikit-learn draws them: each column gets the same permutations.
+    # As in scikit-learn, all columns have the same permutations.
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
     order, permutations = np.arange(len(X)), []
     for shuffled in _shuffles(np.random.RandomState(seed), len(X), n_repeats):

@@ -28,7 +28,7 @@ __all__ = ["onnx_inputs", "to_onnx"]
 
 _OPSETS = {"": 20, "ai.onnx.ml": 5}
 _FLOAT, _INT, _STRING, _BOOL, _DOUBLE = 1, 7, 8, 9, 11
-"""ONNX's numbers of types."""
+"""The codes of element types in ONNX."""
 _OUTPUTS = "label", "probabilities", "sets", "variable", "quantiles", "interval"
 """The names of outputs, which no input has."""
 _TYPES = {
@@ -39,18 +39,18 @@ _TYPES = {
 _DAY, _HOUR = 86400.0, 3600.0
 """Seconds."""
 _WHITE_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
-"""What else is missing, as a pattern of ONNX: strings that are empty or only of white space."""
+"""The pattern of strings that are empty or white space, and so missing."""
 _WORD = r"(?s)(.*[^\pL\pN])?{}([^\pL\pN].*)?"
-"""The pattern of strings that have a word."""
+"""The pattern of strings that contain a word."""
 _INFINITE = 1e300
 """The absolute value that LightGBM's `dump_model` writes for an infinite threshold."""
-_OF_OBJECTIVES = {
+_OBJECTIVES = {
     **dict.fromkeys(("regression", "regression_l1", "huber", "quantile"), "identity"),
     **dict.fromkeys(("poisson", "gamma", "tweedie"), "exp"),
     "binary sigmoid:1": "logistic",
     "multiclass": "softmax",
 }
-"""The output activations by LightGBM's names of objectives."""
+"""The activations of outputs, by LightGBM's objectives."""
 
 
 def to_onnx(
@@ -281,7 +281,8 @@ def _about(name, column):
         value if np.isfinite(value) else str(value) for value in (column.low, column.high)
     ]
     if column.decimal:
-        about["value"] = f"the number without {column.unit!r} and separators of thousands"
+        without = f"{column.unit!r} and " if column.unit else ""
+        about["value"] = f"the number without {without}separators of thousands"
         about |= {"unit": column.unit, "decimal": column.decimal}
     return about
 
@@ -302,7 +303,7 @@ class _Graph:
 
     def __call__(self, operation, *inputs, **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
-        names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         result = f"{self.prefix}result {len(self.proto.node)}"
         self.proto.node.append(self.helper.make_node(operation, names, [result], **attributes))
         return result
@@ -340,7 +341,7 @@ def _table(graph, model, X):
 
 
 def _encoded(graph, encoder, inputs):
-    """A TableEncoder: all columns that it can write, and of them those that it does."""
+    """A TableEncoder: all outputs of its columns, of which those that it keeps are gathered."""
     used, blocks, kept, marked, start = encoder._used, [], [], [], 0
     if used.numbers:
         numbers = graph("Concat", *(inputs[column.name] for column in used.numbers), axis=1)
@@ -353,9 +354,9 @@ def _encoded(graph, encoder, inputs):
         kept += [start + place for place in column.keep]
         marked += [start] * column.is_marked
         start += len(column.outputs)
-    written = graph("Gather", graph("Concat", *blocks, axis=1), kept + marked, axis=1)
+    encoded = graph("Gather", graph("Concat", *blocks, axis=1), kept + marked, axis=1)
     is_mark = encoder.output_roles_ == "missing"
-    return graph("Where", is_mark, graph("Cast", graph("IsNaN", written), to=_FLOAT), written)
+    return graph("Where", is_mark, graph("Cast", graph("IsNaN", encoded), to=_FLOAT), encoded)
 
 
 def _dates(graph, column, seconds):
@@ -441,7 +442,7 @@ def _utc_offsets(column):
 
 
 def _levels(graph, column, strings):
-    """A column of levels: a row of two tables, and a column for each word."""
+    """A column of levels: one-hot columns, a column for each word, place and frequency."""
     from skdense.tabular.cells import MISSING, spellings
 
     known = [*dict.fromkeys([*column.levels, *column.numbers, None])]
@@ -457,7 +458,7 @@ def _levels(graph, column, strings):
         values_int64s=[*row_of.values()],
         default_int64=len(known),
     )
-    is_there = graph("Not", graph("Equal", row, np.int64(missing)))
+    is_present = graph("Not", graph("Equal", row, np.int64(missing)))
     row = graph("Squeeze", row, np.array([1]))
     level = graph("Min", row, np.int64(n_levels))
     blocks = [graph("Gather", np.eye(n_levels + 1, dtype=np.float32), level, axis=0)]
@@ -466,11 +467,12 @@ def _levels(graph, column, strings):
             graph("RegexFullMatch", strings, pattern=_WORD.format(_any_case(word)))
             for word in column.words
         ]
-        has_word = graph("And", graph("Concat", *has_word, axis=1), is_there)
+        has_word = graph("And", graph("Concat", *has_word, axis=1), is_present)
         blocks.append(graph("Cast", has_word, to=_FLOAT))
     if column.numbers:
-        of_others = column.encode((np.array([0]), [""]))[0, -2:]
-        numbers = [*(column.numbers.get(level, of_others) for level in known), of_others]
+        numbers_of_others = column.encode((np.array([0]), [""]))[0, -2:]
+        numbers = [column.numbers.get(level, numbers_of_others) for level in known]
+        numbers.append(numbers_of_others)
         blocks.append(graph("Gather", np.array(numbers, np.float32), row, axis=0))
     return graph("Concat", *blocks, axis=1)
 
@@ -499,7 +501,7 @@ def _other_cases():
 # --- steps, which give numbers in float32 -------------------------------------------------------------
 
 
-def _seen(graph, view, X):
+def _scaled(graph, view, X):
     """A TableScaler."""
     X = graph("Div", graph("Sub", X, view.center_), view.scale_)
     X = graph("Where", graph("IsNaN", X), view._fill, X)  # before Clip, which may lose a NaN
@@ -510,19 +512,19 @@ def _seen(graph, view, X):
         share = graph("Div", X, np.float32(CLIP))
         root = graph("Sqrt", graph("Add", graph("Mul", share, share), np.float32(1)))
         X = graph("Div", X, root)
-    seen = [graph("Mul", graph("Sub", X, view._mean), view._factor)]
+    blocks = [graph("Mul", graph("Sub", X, view._mean), view._factor)]
     if len(view._ramp_sources):
         above = graph("Sub", graph("Gather", X, view._ramp_sources, axis=1), view._ramp_starts)
         ramps = graph("Div", above, view._ramp_ends - view._ramp_starts)
-        seen.append(graph("Clip", ramps, np.float32(0), np.float32(1)))
-    return graph("Concat", *seen, axis=1)
+        blocks.append(graph("Clip", ramps, np.float32(0), np.float32(1)))
+    return graph("Concat", *blocks, axis=1)
 
 
 def _filled(graph, imputer, X):
     """A SimpleImputer."""
     values = np.asarray(imputer.statistics_, np.float32)
-    finds_nan = imputer.missing_values != imputer.missing_values  # NaN equals nothing
-    if imputer.add_indicator or not finds_nan or np.isnan(values).any():
+    fills_nan = imputer.missing_values != imputer.missing_values  # NaN equals nothing
+    if imputer.add_indicator or not fills_nan or np.isnan(values).any():
         raise ValueError(
             "a SimpleImputer can be converted to ONNX with missing_values=nan, add_indicator=False and "
             f"a value for each column, got {imputer!r}"
@@ -558,7 +560,7 @@ def _blend(graph, blend, X, temperature=1.0):
 
 
 def _cross_fit_regressor(graph, ensemble, X):
-    members = [_converted(graph, each, X) for each in ensemble.estimators_]
+    members = [_converted(graph, member, X) for member in ensemble.estimators_]
     mean = graph("Div", graph("Sum", *members), np.float64(len(members)))
     return graph("Add", graph("Mul", mean, np.float64(ensemble.scale_)), np.float64(ensemble.center_))
 
@@ -572,14 +574,14 @@ def _cross_fit_classifier(graph, ensemble, X, temperature=1.0):
 
 
 def _member(graph, model, X, ensemble, places, temperature):
-    """What a member predicts at a temperature."""
+    """The probabilities of a member at a temperature."""
     if type(model) is LowLevelMLPClassifier:
         return _network(graph, model, X, temperature)
-    # Of a class that the rows it was fitted to lack, a member knows nothing.
+    # A member has no probability for classes that its training rows lack.
     to_all = np.eye(len(ensemble.classes_))
     to_all = to_all if places is None else to_all[places]
-    of_all_classes = graph("MatMul", _converted(graph, model, X), to_all)
-    probabilities = graph("Max", of_all_classes, np.finfo(float).eps)
+    all_classes = graph("MatMul", _converted(graph, model, X), to_all)
+    probabilities = graph("Max", all_classes, np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(temperature))
     return graph("Softmax", logs, axis=1)
 
@@ -613,11 +615,11 @@ def _linear(graph, model, X):
 
 
 def _boosted(graph, model, X):
-    """LightGBM's trees, in float64: so thresholds are LightGBM's, and sums are as precise."""
+    """LightGBM's trees, with thresholds and sums in float64, as LightGBM has them."""
     dump = model.booster_.dump_model()
-    output = _OF_OBJECTIVES.get(str(dump.get("objective")).partition(" num_class")[0])
+    output = _OBJECTIVES.get(str(dump.get("objective")).partition(" num_class")[0])
     refused = ValueError(
-        f"boosted trees of LightGBM with an objective of {', '.join(_OF_OBJECTIVES)} can be converted "
+        f"boosted trees of LightGBM with an objective of {', '.join(_OBJECTIVES)} can be converted "
         f"to ONNX, without categorical features, linear leaves or zero_as_missing=True, got {model!r}"
     )
     if output is None or dump["average_output"]:
@@ -625,7 +627,7 @@ def _boosted(graph, model, X):
     n_outputs, nodes, leaves, roots = dump["num_tree_per_iteration"], [], [], []
 
     def add(node, target):
-        """Add a node and what is below it; return its number, and whether it is a leaf."""
+        """Add a node and its descendants; return its number, and whether it is a leaf."""
         missing = node.get("missing_type")
         if node.get("decision_type") == "==" or "leaf_const" in node or missing == "Zero":
             raise refused
@@ -660,7 +662,9 @@ def _boosted(graph, model, X):
         nodes_splits=graph.tensor_of(thresholds),
         leaf_targetids=targets,
         leaf_weights=graph.tensor_of(np.array(values, np.float64)),
-        **{f"nodes_{name}": its.astype(int).tolist() for name, its in zip(names.split(), columns)},
+        **{
+            f"nodes_{name}": column.astype(int).tolist() for name, column in zip(names.split(), columns)
+        },
     )
     return _activated(graph, sums, output)
 
@@ -695,7 +699,7 @@ def _sets(graph, model, probabilities, confidence_level):
 
 def _add_quantiles(graph, name, model, predicted, X, quantiles):
     """An output with quantiles of a regressor's predictions."""
-    quantiles_of_outputs = []
+    blocks = []
     for i, learned in enumerate(model._uncertainty):
         prediction = graph("Gather", predicted, np.array([i]), axis=1)
         levels, errors = learned["levels"], learned["errors"]
@@ -703,9 +707,9 @@ def _add_quantiles(graph, name, model, predicted, X, quantiles):
         spread = _spread(graph, learned["spread"], prediction, X)
         values = graph("Add", prediction, graph("Mul", spread, scaled))
         values = graph("Max", values, np.float64(model._lowest))
-        quantiles_of_outputs.append(graph("Unsqueeze", values, np.array([1])))
-    result, shape = graph("Concat", *quantiles_of_outputs, axis=1), [None, None, None]
-    if len(quantiles_of_outputs) == 1:
+        blocks.append(graph("Unsqueeze", values, np.array([1])))
+    result, shape = graph("Concat", *blocks, axis=1), [None, None, None]
+    if len(blocks) == 1:
         result, shape = graph("Squeeze", result, np.array([1])), [None, None]
     graph.output(name, result, _DOUBLE, shape)
 
@@ -720,7 +724,7 @@ def _spread(graph, spread, prediction, X):
     knots, sizes = np.asarray(spread["predictions"], float), np.asarray(spread["sizes"], float)
     if len(knots) == 1:
         return np.float64(sizes[0])
-    # Linear between knots: each step adds its share of the way that the prediction has gone in it.
+    # Linear interpolation: each interval adds its slope times the part of it below the prediction.
     widths = np.diff(knots)
     inside = graph("Min", graph("Max", graph("Sub", prediction, knots[:-1]), np.float64(0)), widths)
     rises = graph("MatMul", inside, (np.diff(sizes) / widths)[:, None])
@@ -733,7 +737,7 @@ _CONVERTERS = {
     str: lambda graph, step, X: X,  # "passthrough"
     SimpleImputer: _filled,
     StandardScaler: _standardized,
-    TableScaler: _seen,
+    TableScaler: _scaled,
     Pipeline: _steps,
     **dict.fromkeys((TabularClassifier, TabularRegressor), _table),
     **dict.fromkeys((BlendClassifier, BlendRegressor), _blend),

@@ -1,4 +1,4 @@
-"""What a model sees of an encoded table: its columns, scaled as it needs them."""
+"""Views of an encoded table: columns scaled as a model needs them, and ramps."""
 
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -18,13 +18,13 @@ __all__ = ["TableScaler"]
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
 CLIP = 3
-"""What the soft clip keeps all absolute values below."""
+"""The limit of absolute values after the soft clip."""
 LIMITS = {"squash": 1e6, "standard": 300.0, None: np.inf}
-"""The largest absolute values: with a soft clip it makes no difference, and infinity gets a number."""
+"""The largest absolute values before the soft clip, which needs finite values."""
 _RARE_SHARE = 0.05
-"""A column of two values is one of a rare level if a smaller share of the rows has one of them."""
+"""The share of rows below which the rarer of two values is a rare level."""
 _MOST, _MOST_NUMBERS = 1000, 2**26
-"""About the most ramps of all columns, and the most numbers in them."""
+"""The most ramps of all columns, approximately, and the most values of ramps."""
 
 
 class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
@@ -38,10 +38,10 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
     scaling : {"squash", "standard"} or None, default="squash"
         How columns are scaled. "squash" and "standard" subtract the median and divide by the
         interquartile range, or by half of the range if that is 0; missing values become the median.
-        Then "squash" clips each value z softly to ``z / sqrt(1 + (z / 3)**2)`` [1]_, and "standard"
-        limits it to 300, and lets the column have mean 0 and variance 1. None leaves numbers as they
-        are, and missing values too, but in a column that had none in `fit` they become the median:
-        trees have not learned there what to do with them.
+        Then "squash" clips each value z softly to ``z / sqrt(1 + (z / 3)**2)`` [1]_. "standard" limits
+        absolute values to 300, and then scales the column to mean 0 and variance 1. None leaves
+        numbers unchanged, and missing values, too, unless the column had none in `fit`: then trees
+        have not learned where to send them, and they become the median.
 
     n_ramps : int, default=0
         The most ramps of a column that are appended. A ramp is 0 below one quantile of the column and 1
@@ -51,13 +51,13 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         than 1,000 in all, or where they would take more than 256 MB.
 
     rare_factor : float, default=1.0
-        What columns are multiplied by that have two values, if less than one row in twenty has one of
-        them, and none is missing; not used with "standard".
+        The factor of columns with two values, none missing, of which one occurs in less than one row
+        in twenty. Not used with "standard".
 
     Attributes
     ----------
     center_, scale_ : ndarray of shape (n_features,), of float32
-        What is subtracted first, and what the result is divided by.
+        The value that is subtracted from each column, and the one by which it is then divided.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -135,9 +135,9 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         self._ramp_sources = np.zeros(0, int)
         self._ramp_starts = self._ramp_ends = np.zeros(0, np.float32)
         if self.n_ramps:  # of columns before the mean and the factor
-            self._learn_ramps(self._seen(X))
+            self._learn_ramps(self._scaled(X))
         if self.scaling == "standard":
-            scaled = self._seen(X)[:, :n_features]
+            scaled = self._scaled(X)[:, :n_features]
             deviation = scaled.std(axis=0, dtype=np.float64)
             self._mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
             self._factor = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
@@ -150,12 +150,12 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
     def _learn_ramps(self, scaled):
         n_ramps, most = self.n_ramps, min(_MOST, _MOST_NUMBERS // len(scaled))
         knots = _knots(scaled, n_ramps)
-        if sum(len(each) - 1 for each in knots) > most:
-            n_with_ramps = sum(len(each) > 1 for each in knots)
+        if sum(len(column) - 1 for column in knots) > most:
+            n_with_ramps = sum(len(column) > 1 for column in knots)
             knots = _knots(scaled, max(most // n_with_ramps, 2))
-        self._ramp_sources = np.repeat(np.arange(len(knots)), [len(each) - 1 for each in knots])
-        self._ramp_starts = np.concatenate([each[:-1] for each in knots])
-        self._ramp_ends = np.concatenate([each[1:] for each in knots])
+        self._ramp_sources = np.repeat(np.arange(len(knots)), [len(column) - 1 for column in knots])
+        self._ramp_starts = np.concatenate([column[:-1] for column in knots])
+        self._ramp_ends = np.concatenate([column[1:] for column in knots])
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
@@ -167,19 +167,19 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features + n_ramps_of_all), of float32
+        X : ndarray of shape (n_samples, n_features + n_all_ramps), of float32
             The columns, and then the ramps of each.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False, reset=False)
-        return self._seen(X)
+        return self._scaled(X)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _seen(self, X):
+    def _scaled(self, X):
         n_features, limit = X.shape[1], np.float32(LIMITS[self.scaling])
-        seen = np.empty((len(X), n_features + len(self._ramp_sources)), np.float32)
+        scaled = np.empty((len(X), n_features + len(self._ramp_sources)), np.float32)
         for rows in gen_batches(len(X), _BLOCK):
-            block = seen[rows, :n_features]
+            block = scaled[rows, :n_features]
             np.subtract(X[rows], self.center_, out=block)
             block /= self.scale_
             np.clip(block, -limit, limit, out=block)
@@ -188,10 +188,10 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
             np.copyto(block, self._fill, where=np.isnan(block))
             ramps = block[:, self._ramp_sources] - self._ramp_starts
             ramps /= self._ramp_ends - self._ramp_starts
-            np.clip(ramps, 0, 1, out=seen[rows, n_features:])
+            np.clip(ramps, 0, 1, out=scaled[rows, n_features:])
             block -= self._mean
             block *= self._factor
-        return seen
+        return scaled
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns, and of their ramps, which end with `/1`, `/2` and so on.
@@ -203,7 +203,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
 
         Returns
         -------
-        names : ndarray of shape (n_features + n_ramps_of_all,)
+        names : ndarray of shape (n_features + n_all_ramps,)
             In the order of `transform`. A ramp's name that a column has already gets an underscore.
         """
         names = [*super().get_feature_names_out(input_features)]
@@ -225,7 +225,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
 def _knots(X, n_ramps):
     """The distinct quantiles of each column.
 
-    A column with two of them keeps one, and so has no ramp, which would only repeat the column.
+    Of two quantiles one is kept, so that the column has no ramp: it would only repeat the column.
     """
     shares = np.linspace(0, 1, n_ramps + 1)
     knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
