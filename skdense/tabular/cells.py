@@ -93,7 +93,7 @@ def shown(value: Any) -> str:
 
 def containers_in(values: Any) -> list:
     """The lists, sets, dicts and arrays among the values of a column."""
-    if getattr(values.dtype, "kind", None) != "O":
+    if getattr(values.dtype, "kind", None) != "O" or isinstance(values.dtype, pd.StringDtype):
         return []
     return [value for value in np.asarray(values, object) if isinstance(value, CONTAINERS)]
 
