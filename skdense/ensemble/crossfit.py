@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration, members
-from skdense.ensemble.predictors import in_blocks, is_linear, predictor_of
+from skdense.ensemble.predictors import in_blocks, is_linear, predictor_of, predictors_of
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import Samples, checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -405,11 +405,15 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         """The probabilities of checked samples, if the logits of members are also divided by this."""
 
         def mean(X):
-            logs = [self._of_all_classes(*part, X) for part in parts]
+            logs = [
+                self._of_all_classes(predictor.log_proba(member, X), places)
+                for predictor, member, places in parts
+            ]
             proba = calibration.probabilities_at(self.temperature_ * temperature, np.concatenate(logs))
             return proba.reshape(len(parts), X.shape[0], -1).mean(axis=0)
 
-        parts = list(zip(self.estimators_, self._places, strict=True))
+        predictors = predictors_of(self.estimators_)
+        parts = list(zip(predictors, self.estimators_, self._places, strict=True))
         return in_blocks(mean, X, self.estimators_[0])
 
     def _y_of_members(self, samples):
@@ -419,7 +423,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return (len(self.classes_),)
 
     def _output_of(self, member, labels, X):
-        return self._of_all_classes(member, self._places_of(labels), X)
+        logs = predictor_of(member).log_proba(member, X)
+        return self._of_all_classes(logs, self._places_of(labels))
 
     def _places_of(self, labels):
         """The place in `classes_` of each label of a member's columns; None for all, in this order."""
@@ -432,9 +437,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         place_of = {label: place for place, label in enumerate(classes)}
         return None if labels == classes else np.array([place_of[label] for label in labels])
 
-    def _of_all_classes(self, member, places, X):
+    def _of_all_classes(self, logs, places):
         """The log-probabilities of a member, whose columns are at these places in `classes_`."""
-        logs = predictor_of(member).log_proba(member, X)
         if places is None or logs.shape[1] != len(places):  # 0.6.0 saved places of networks, too
             return logs
         spread = np.full((len(logs), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
@@ -570,7 +574,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
                 values = [getattr(member, name) for member in self.estimators_]
                 setattr(mean, name, np.mean(values, axis=0, dtype=np.float64))
             return mean.predict(X)
-        return np.mean([self._output_of(member, None, X) for member in self.estimators_], axis=0)
+        pairs = zip(predictors_of(self.estimators_), self.estimators_, strict=True)
+        return np.mean([predictor.predict(member, X) for predictor, member in pairs], axis=0)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""

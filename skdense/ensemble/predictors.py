@@ -203,6 +203,15 @@ def predictor_of(model: Any) -> Predictor:
     return next(predictor for predictor in PREDICTORS if predictor.is_for(model))
 
 
+def predictors_of(models: list) -> list[Predictor]:
+    """How each of some fitted models predicts, found once for each class."""
+    by_class = {}
+    for model in models:
+        if type(model) not in by_class:
+            by_class[type(model)] = predictor_of(model)
+    return [by_class[type(model)] for model in models]
+
+
 def exported_as(model: Any) -> str | None:
     """The name of the row whose classes have that of the model, or None if it cannot be exported."""
     names = (each.name for each in PREDICTORS if type(model) in each.exported())
