@@ -4,8 +4,9 @@ Contributions need only the predictions of a fitted model on tables in which val
 rows. So it may be any estimator, and columns may have any type.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Integral
 from typing import Any
 from warnings import catch_warnings
@@ -296,33 +297,33 @@ def feature_importance(
 
     check_is_fitted(estimator)
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
-    X = _as_table("X", X)
+    table = _as_table("X", X)
     if scoring is None:
         scoring = "neg_log_loss" if is_classifier(estimator) else "neg_root_mean_squared_error"
     scorer = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     # As in scikit-learn, all columns have the same permutations.
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
-    order, permutations = np.arange(len(X)), []
-    for shuffled in _shuffles(np.random.RandomState(seed), len(X), n_repeats):
+    order, permutations = np.arange(len(table)), []
+    for shuffled in _shuffles(np.random.RandomState(seed), len(table), n_repeats):
         order = order[shuffled]
         permutations.append(order)
     with catch_warnings(action="ignore", category=UnlikeDataWarning):
-        score = scorer(estimator, X, y, **weights)
+        score = scorer(estimator, table, y, **weights)
         increases = [
             [
-                score - scorer(estimator, _with_rows_of(X, column, order), y, **weights)
+                score - scorer(estimator, _with_rows_of(table, column, order), y, **weights)
                 for order in permutations
             ]
-            for column in range(X.shape[1])
+            for column in range(table.shape[1])
         ]
-    names = getattr(X, "columns", [f"x{column}" for column in range(X.shape[1])])
+    names = getattr(table, "columns", [f"x{column}" for column in range(table.shape[1])])
     facts = {"importance": np.mean(increases, axis=1), "std": np.std(increases, axis=1)}
     importance = DataFrame(facts, index=[*names])
     return importance.sort_values("importance", ascending=False, kind="stable")
 
 
-def _shuffles(random_state, n_rows, n_repeats):
+def _shuffles(random_state: RandomState, n_rows: int, n_repeats: int) -> Iterator[NDArray]:
     """Rows in random orders, each shuffled from the one before."""
     order = np.arange(n_rows)
     for _ in range(n_repeats):
@@ -330,7 +331,7 @@ def _shuffles(random_state, n_rows, n_repeats):
         yield order
 
 
-def _with_rows_of(table, column, order):
+def _with_rows_of(table: Any, column: int, order: NDArray) -> Any:
     """A table in which one column has its rows in another order."""
     if hasattr(table, "iloc"):
         changed = table.copy(deep=False)
@@ -376,9 +377,7 @@ def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -
     """
     check_scalar(max_columns, "max_columns", Integral, min_val=1)
     if ax is None:
-        from matplotlib.pyplot import subplots
-
-        _, ax = subplots(layout="constrained")
+        _, ax = import_module("matplotlib.pyplot").subplots(layout="constrained")
     drawn = importance.sort_values("importance", ascending=False, kind="stable")[:max_columns][::-1]
     ax.barh([str(name) for name in drawn.index], drawn["importance"], xerr=drawn["std"], capsize=3)
     ax.set_xlabel("increase of the loss when the column is permuted")
