@@ -90,13 +90,15 @@ def checked_samples(
     """
     validate_data(estimator, X, y, skip_check_array=True)
     check_consistent_length(X, y, sample_weight)
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_samples = (
+        X.shape[0] if hasattr(X, "shape") else len(X if hasattr(X, "__len__") else np.asarray(X))
+    )
     if n_samples == 0:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     groups = None if groups is None else _checked_groups(groups, n_samples)
     given = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     weights = rescaled_weights(given)
-    if np.iscomplexobj(y):
+    if np.iscomplexobj(np.asarray(y)):
         raise ValueError("Complex data not supported: y has complex numbers")
     with hinted():
         if not given.all():
