@@ -231,13 +231,15 @@ def test_scikit_learn_may_be_configured_to_return_data_frames(table, library):
 @pytest.mark.usefixtures("fitted")
 def test_all_models_are_blended_out_of_fold(table, fitted):
     X, score = table
-    names = ["plain", "ramps", "trees", "linear", "constant"]
+    names = {  # two classes need no plain networks
+        TabularClassifier: ["ramps", "trees", "linear", "constant", "sparse"],
+        TabularRegressor: ["plain", "ramps", "trees", "linear", "constant"],
+    }
     for cls, y in ((TabularClassifier, labels_of(score)), (TabularRegressor, score)):
         model = fitted[cls]
         summary = model.summary()
-        its = names[cls is TabularClassifier :]  # two classes need no plain networks
-        assert [*summary.index] == [*its, "all"]
-        assert_array_equal(summary.n_members, [2] * len(its) + [2 * len(its)])
+        assert [*summary.index] == [*names[cls], "all"]
+        assert_array_equal(summary.n_members, [2] * 5 + [10])
         assert_array_equal(summary.weight[:-1], model.ensemble_.weights_)
         assert summary.oof_loss["all"] == model.oof_loss_
         assert summary.oof_score["all"] == model.oof_score_ > 0.8
