@@ -5,12 +5,13 @@ import pickle
 import re
 import warnings
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joblib import parallel_config
+from joblib import effective_n_jobs, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import OptimizeResult, linprog
 from scipy.special import expit, huber, softmax, xlogy
@@ -356,6 +357,30 @@ def test_a_blend_may_be_a_model_of_another(cancer):
     weighted = np.average(weighted, axis=0, weights=both.weights_)
     each = [weighted, proba_at(blend.temperature_, bayes, X)]
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
+
+
+class CountsJobs(GaussianNB):
+    """Notes how many jobs joblib is configured with where it predicts."""
+
+    jobs: ClassVar[list[int]] = []
+
+    def predict_proba(self, X):
+        self.jobs.append(effective_n_jobs(None))
+        return super().predict_proba(X)
+
+
+def test_a_model_predicts_with_its_own_n_jobs_and_others_with_that_of_the_blend(cancer):
+    X, y = cancer
+    models = [
+        ("own", CrossFitClassifier(CountsJobs(), cv=2, random_state=0, n_jobs=3)),
+        ("open", CrossFitClassifier(CountsJobs(var_smoothing=1e-3), cv=2, random_state=0)),
+    ]
+    blend = BlendClassifier(models, prior_samples=1000, n_jobs=2).fit(X, y)
+    CountsJobs.jobs.clear()
+
+    blend.predict_proba(X[:5])
+
+    assert CountsJobs.jobs == [3, 3, 2, 2]
 
 
 def test_a_model_that_is_dropped_is_left_out(cancer):

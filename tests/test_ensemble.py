@@ -444,6 +444,23 @@ def test_lightgbm_predicts_as_by_its_own_methods():
     assert_allclose(ensemble.predict(X), expected)
 
 
+def test_a_function_as_objective_of_lightgbm_is_refused_before_anything_is_fitted():
+    """LightGBM predicts raw scores then, which are no probabilities; of a regressor they are right."""
+    lightgbm = pytest.importorskip("lightgbm")
+    X, y = X_OF_BOOSTING, Y_OF_BOOSTING
+
+    def squared_error(y, predictions):
+        return predictions - y, np.ones(len(y))
+
+    trees = lightgbm.LGBMClassifier(objective=squared_error, verbose=-1)
+    ensemble = CrossFitClassifier(make_pipeline(StandardScaler(), trees), cv=2)
+    for model in (ensemble, BlendClassifier([("trees", ensemble)])):
+        with pytest.raises(TypeError, match=r"objective must be a name: .* no probabilities"):
+            model.fit(X, y > 14)
+    trees = boosting("lightgbm")[0].set_params(objective=squared_error)
+    assert CrossFitRegressor(trees, cv=2, random_state=0).fit(X, y).oof_score_ > 0.5
+
+
 def openmp_threads():
     libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
     return {library["num_threads"] for library in libraries}

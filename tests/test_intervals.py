@@ -1,5 +1,6 @@
 """Tests of quantiles, of the y that regressors are trained on, of weights, and of sets of classes."""
 
+import copy
 import pickle
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import effective_n_jobs, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
@@ -246,6 +248,16 @@ def test_what_is_no_quantile_is_refused():
     model = clone(LINEAR).fit(*lines(50, np.ones_like))
     with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got \[5, 95\]"):
         model.predict_quantiles([[1.0]], [5, 95])
+
+
+def test_what_is_asked_for_is_checked_before_anything_is_predicted(monkeypatch):
+    model = clone(LINEAR).fit(*lines(50, np.ones_like))
+    monkeypatch.delattr(CrossFitRegressor, "_predict")
+    with pytest.raises(ValueError, match="quantiles must be"):
+        model.predict_quantiles([[1.0]], 95)
+    del model._uncertainty  # as in a blend
+    with pytest.raises(ValueError, match="is part of a blend"):
+        model.predict_quantiles([[1.0]], 0.95)
 
 
 @pytest.fixture(scope="module")
@@ -562,6 +574,30 @@ def test_intervals_that_follow_the_row_take_missing_values_and_several_outputs(n
     missing = spread_at(spread, y[:9], new)
     new[:, 0] = np.median(X[:, 0])
     assert_array_equal(missing, spread_at(spread, y[:9], new))
+
+
+class CountsJobs(LinearRegression):
+    """Notes how many jobs joblib is configured with where it predicts."""
+
+    jobs: ClassVar[list[int]] = []
+
+    def predict(self, X):
+        self.jobs.append(effective_n_jobs(None))
+        return super().predict(X)
+
+
+def test_n_jobs_also_holds_for_what_predicts_the_size_of_errors(noisy):
+    X, _, _ = noisy_rows(10)
+    model = copy.copy(noisy).set_params(n_jobs=3)
+    (learned,) = model._uncertainty
+    follows = CountsJobs().fit(np.c_[X, X[:, 0]], X[:, 1])
+    model._uncertainty = [learned | {"spread": learned["spread"] | {"estimators": [follows]}}]
+
+    with parallel_config("threading", n_jobs=1):
+        model.predict_quantiles(X, 0.5)
+        model.predict_interval(X)
+
+    assert CountsJobs.jobs == [3, 3]
 
 
 def test_weights_in_float32_tell_the_same_quantiles():

@@ -472,6 +472,15 @@ def test_models_are_checked_before_the_table_is_read(model, weighted, message, m
         TabularRegressor(models=[model], cv=2).fit(X, y, sample_weight=y + 1 if weighted else None)
 
 
+def test_a_function_as_objective_of_trees_is_refused_before_the_table_is_read(table, monkeypatch):
+    lightgbm = pytest.importorskip("lightgbm")
+    monkeypatch.delattr(TableEncoder, "fit_transform")
+    trees = lightgbm.LGBMClassifier(objective=lambda y, predictions: (predictions - y, np.ones_like(y)))
+    X, score = table
+    with pytest.raises(TypeError, match="objective must be a name"):
+        TabularClassifier(models=[("trees", trees)], cv=2).fit(X, labels_of(score))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("coarse_buckets")
 def test_a_class_without_weight_has_no_probability(table):

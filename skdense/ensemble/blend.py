@@ -25,7 +25,7 @@ from skdense.ensemble.crossfit import (
     check_ensemble,
     fit_part,
 )
-from skdense.ensemble.members import in_parallel, noted, writes_into_no_X
+from skdense.ensemble.members import in_parallel, jobs, noted, writes_into_no_X
 from skdense.ensemble.predictors import protected
 from skdense.ensemble.progress import Progress, Stop
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -321,7 +321,8 @@ def _proba_of(model, X, temperature):
         ensemble = ensemble.steps[-1][1]
     asks_members = type(ensemble).predict_proba is LabelsMixin.predict_proba
     if isinstance(ensemble, BaseOutOfFold) and asks_members:
-        return ensemble._predict_proba(ensemble._check_X(X), temperature)
+        with jobs(ensemble.n_jobs):
+            return ensemble._predict_proba(ensemble._check_X(X), temperature)
     return calibration.probabilities_at(temperature, calibration.as_logs(ensemble.predict_proba(X)))
 
 

@@ -19,7 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration, members
-from skdense.ensemble.predictors import in_blocks, is_linear, predictor_of, predictors_of
+from skdense.ensemble.predictors import (
+    in_blocks,
+    is_lightgbm,
+    is_linear,
+    predictor_of,
+    predictors_of,
+)
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import Samples, checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -247,7 +253,13 @@ class BaseCrossFit(BaseOutOfFold):
             is_one = is_one and hasattr(self.estimator, "predict_proba")
         if not is_one:
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
-        if is_weighted and not members.takes_weights(final_step(self.estimator)):
+        last = final_step(self.estimator)
+        if is_classifier(self) and is_lightgbm(last) and callable(last.objective):
+            raise TypeError(
+                "objective must be a name: with a function LightGBM predicts no probabilities, got "
+                f"{last!r}"
+            )
+        if is_weighted and not members.takes_weights(last):
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, which weights and a class_weight need"
             )

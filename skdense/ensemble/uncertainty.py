@@ -226,22 +226,23 @@ class NumbersMixin(RegressorMixin):
             loss has positive predictions only, and those above ``n / (n + 1)`` are inf: so few samples
             do not tell them.
         """
-        X = self._check_X(X)
-        with jobs(self.n_jobs):
-            predictions = self._predict(X)
         asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
         if asked.ndim > 1 or not ((asked >= 0) & (asked <= 1)).all():
             raise ValueError(
                 f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles!r}"
             )
-        columns = predictions.reshape(len(predictions), -1).T
-        found = []
-        for learned, column in zip(_uncertainty_of(self), columns, strict=True):
-            levels, errors = learned["levels"], learned["errors"]
-            scaled = np.interp(asked, levels, errors, left=-np.inf, right=np.inf)
-            found.append(column[:, None] + np.outer(spread_at(learned["spread"], column, X), scaled))
+        uncertainty, quantiles_of_outputs = _uncertainty_of(self), []
+        X = self._check_X(X)
+        with jobs(self.n_jobs):
+            predictions = self._predict(X)
+            columns = predictions.reshape(len(predictions), -1).T
+            for learned, column in zip(uncertainty, columns, strict=True):
+                levels, errors = learned["levels"], learned["errors"]
+                relative_errors = np.interp(asked, levels, errors, left=-np.inf, right=np.inf)
+                spread = spread_at(learned["spread"], column, X)
+                quantiles_of_outputs.append(column[:, None] + np.outer(spread, relative_errors))
         shape = predictions.shape + asked.shape
-        return np.maximum(np.stack(found, axis=1).reshape(shape), self._lowest)
+        return np.maximum(np.stack(quantiles_of_outputs, axis=1).reshape(shape), self._lowest)
 
     def predict_interval(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
         """Predict the interval that has the true value with this confidence.
