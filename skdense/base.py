@@ -71,8 +71,9 @@ def is_network(model: Any, *methods: str) -> bool:
     return all(getattr(type(model), name, None) is getattr(ours, name, None) for name in methods)
 
 
-_FORMAT = 1
-"""The version of the format of saved states. It rises with each change that older code cannot read."""
+_FORMAT = 2
+"""The version of the format of saved states. It rises with each change that older code cannot read.
+Networks of 0.5.0 and all of 0.6.0 have the format 1, which is read as well."""
 
 
 class Saved(BaseEstimator):
@@ -91,7 +92,7 @@ class Saved(BaseEstimator):
             If a later version of skdense saved it in a format that this one cannot read.
         """
         state = dict(state)
-        saved_format = state.pop("_skdense_format", _FORMAT)  # networks of 0.5.0 have none
+        saved_format = state.pop("_skdense_format", 1)  # networks of 0.5.0 have none
         if saved_format > _FORMAT:
             saved_by = state["_skdense_version"]
             raise ValueError(

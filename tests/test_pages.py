@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from packaging.version import Version
 
 from skdense import TabularClassifier
 from skdense.version import __version__
@@ -168,16 +169,46 @@ def test_a_page_of_markdown_shows_no_python(page):
     assert ">>>" not in text
 
 
-def test_the_citation_and_the_changelog_name_the_version_of_the_package():
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    (version,) = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
+def agree(version, citation, changelog):
+    """Whether a version, the citation and the changelog are of the same state of the package.
+
+    A development version is cited as the last release, and the changelog begins with its changes,
+    "unreleased". A release, and the candidates for it, are cited as themselves, with the date.
+    """
+    (cited,) = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
     (date,) = re.findall(r'^date-released: "(.*)"$', citation, re.MULTILINE)
-    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    latest = next(
-        line for line in re.findall(r"^## .*$", changes, re.MULTILINE) if "unreleased" not in line
-    )
-    assert version == __version__
-    assert latest == f"## {version} ({date})"
+    headings, version = re.findall(r"^## .*$", changelog, re.MULTILINE), Version(version)
+    if version.is_devrelease:
+        unreleased = f"## {version.base_version} (unreleased)"
+        return headings[:2] == [unreleased, f"## {cited} ({date})"] and Version(cited) < version
+    return cited == version.base_version and headings[0] == f"## {cited} ({date})"
+
+
+def test_the_citation_and_the_changelog_name_the_version_of_the_package():
+    files = ((ROOT / name).read_text(encoding="utf-8") for name in ("CITATION.cff", "CHANGELOG.md"))
+    assert agree(__version__, *files)
+
+
+@pytest.mark.parametrize(
+    ("version", "cited", "headings", "expected"),
+    [
+        ("0.7.0.dev0", "0.6.0", ["0.7.0 (unreleased)", "0.6.0 (2026-11-30)"], True),
+        ("0.7.0.dev0", "0.7.0", ["0.7.0 (unreleased)", "0.6.0 (2026-11-30)"], False),
+        ("0.7.0.dev0", "0.7.0", ["0.7.0 (2026-11-30)", "0.6.0 (2026-10-01)"], False),
+        ("0.7.0.dev0", "0.6.0", ["0.6.0 (2026-11-30)"], False),
+        ("0.8.0.dev0", "0.6.0", ["0.7.0 (unreleased)", "0.6.0 (2026-11-30)"], False),
+        ("0.7.0", "0.7.0", ["0.7.0 (2026-11-30)", "0.6.0 (2026-10-01)"], True),
+        ("0.7.0rc1", "0.7.0", ["0.7.0 (2026-11-30)", "0.6.0 (2026-10-01)"], True),
+        ("0.7.0", "0.7.0", ["0.7.0 (2026-12-01)", "0.6.0 (2026-10-01)"], False),
+        ("0.7.0", "0.6.0", ["0.7.0 (unreleased)", "0.6.0 (2026-11-30)"], False),
+        ("0.7.0", "0.6.0", ["0.7.0 (2026-11-30)", "0.6.0 (2026-10-01)"], False),
+        ("0.6.0", "0.6.0", ["0.7.0 (unreleased)", "0.6.0 (2026-11-30)"], False),
+    ],
+)
+def test_a_version_in_development_and_a_released_one_are_told_apart(version, cited, headings, expected):
+    citation = f'title: skdense\nversion: {cited}\ndate-released: "2026-11-30"\n'
+    changelog = "# Changelog\n" + "".join(f"\n## {heading}\n" for heading in headings)
+    assert agree(version, citation, changelog) == expected
 
 
 def test_decisions_name_constants_that_there_are():
