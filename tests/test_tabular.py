@@ -25,7 +25,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import StackingClassifier
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -716,6 +716,24 @@ def test_rows_of_class_weight_zero_do_not_count_for_the_number_of_folds():
     with warnings.catch_warnings(action="ignore"):
         assert len(model.fit(X, y).ensemble_.estimators_[0][-1].estimators_) == 4
         assert len(model.fit(X, y, groups=groups).ensemble_.estimators_[0][-1].estimators_) == 3
+
+
+def test_a_class_of_weight_zero_does_not_count_as_a_rare_one():
+    """Beside rare classes, folds of `linear` are not stratified, and `sparse` chooses no penalty."""
+    y = np.arange(120) % 3
+    X = np.random.default_rng(0).normal(size=(120, 4)) + y[:, None]
+    settings = {"models": ["linear", "sparse"], "cv": 2, "random_state": 0}
+    model = TabularClassifier(**settings, class_weight={0: 0}).fit(X, y, groups=np.arange(120) // 3)
+    for part in model.ensemble_.estimators_:
+        for member in part[-1].estimators_:
+            assert isinstance(member, LogisticRegressionCV)
+            assert member.cv == 3
+            assert len(member.classes_) == 2
+    y = np.r_[np.full(4, 2), np.arange(116) % 2]  # two of the class 2 for each member
+    rare = TabularClassifier(**settings).fit(X, y)
+    linear, sparse = (part[-1].estimators_[0] for part in rare.ensemble_.estimators_)
+    assert isinstance(linear.cv, KFold)
+    assert not isinstance(sparse, LogisticRegressionCV)
 
 
 def test_a_fold_of_the_user_may_have_no_weight_at_all():

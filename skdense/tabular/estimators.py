@@ -147,9 +147,13 @@ class BaseTabular(Saved):
             # Classes become numbers.
             y, n_classes, n_of_rarest = table.y, 0, 0
             if of_classes:
-                y, n_classes = np.searchsorted(fitted.classes_, y), len(fitted.classes_)
+                codes, n_classes = np.searchsorted(fitted.classes_, given.y), len(fitted.classes_)
+                y = codes[rows]
+                # A class of weight zero is in no fold, and says nothing about how rare the others are.
+                has_weight = np.isin(np.arange(n_classes), codes[given.weights > 0])
                 n_of_rarest = min(
-                    np.bincount(y[train], minlength=n_classes).min() for train, _ in table.splits or []
+                    np.bincount(codes[train], minlength=n_classes)[has_weight].min()
+                    for train, _ in splits
                 )
 
             # The models are chosen that suit the table. They are checked before anything is fitted, and
