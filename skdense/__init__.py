@@ -1,4 +1,4 @@
-"""Hand-built TensorFlow networks behind scikit-learn's interface, ensembles, and models of tables."""
+"""Hand-built TensorFlow networks with scikit-learn's interface, ensembles, and models for tables."""
 
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ __all__ = [
 
 
 def trusted_types() -> list[str]:
-    """List the types in files of fitted models, for skops, which loads only types that are trusted.
+    """List the types in files of fitted models, for skops, which loads only trusted types.
 
     Returns
     -------
     names : list of str
-        The classes of this package, and what its models for tables have of LightGBM, scikit-learn and
-        Python. Other estimators that you use as models or members are not among them.
+        The classes of this package, and the types of LightGBM, scikit-learn and Python that its models
+        for tables contain. Other estimators that you use as models or members are not included.
 
     Examples
     --------

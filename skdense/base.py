@@ -1,4 +1,4 @@
-"""What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
+"""Common base of both estimators: parameter constraints, `fit`, the forward pass, saved state.
 
 How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone:
 `core/machine/tensorflow.py` imports TensorFlow only when it is used.
@@ -120,7 +120,7 @@ class Saved(BaseEstimator):
 
 
 class BaseLowLevelMLP(CallbackSupport, Saved):
-    """A multi-layer perceptron. Its two subclasses predict labels and numbers.
+    """A multi-layer perceptron. Its two subclasses are the classifier and the regressor.
 
     The annotations tell type checkers the parameters that code for both reads, and what `fit` sets.
     """
@@ -197,26 +197,26 @@ class BaseLowLevelMLP(CallbackSupport, Saved):
     ) -> Self:
         """Fit the network to X and y.
 
-        Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
-        earlier fit as it was.
+        Ctrl-C ends the training with a warning and keeps the current state. After an error, the
+        estimator keeps its earlier fit.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What to predict: numbers for a regressor; for a classifier class labels, or an indicator
+            The targets: real values for a regressor; class labels for a classifier, or an indicator
             matrix for multilabel problems.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Your own validation samples. The network is validated on them after each epoch; with
+            Your own validation samples. The network is evaluated on them after each epoch; with
             `early_stopping` they replace the split. A Pipeline transforms them with
-            ``transform_input=["X_val"]``, if metadata routing is on; the user guide shows how.
+            ``transform_input=["X_val"]`` if metadata routing is enabled, as the user guide shows.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            What to predict for them.
+            The targets of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            The weights of the validation samples.
 
         Returns
         -------

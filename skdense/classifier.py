@@ -30,9 +30,9 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
-    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, to
-    rounding, results are those of :class:`sklearn.neural_network.MLPClassifier`; parameters that it
-    does not have come last, and their defaults change nothing.
+    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, up to
+    rounding, results are those of :class:`sklearn.neural_network.MLPClassifier`. Additional parameters
+    come last, and their defaults do not change the results.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`.
-        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its
-        iterations, and `tol` is its limit on the gradient. It does not validate: `early_stopping` has
-        no effect, and of the losses and scores below it has `loss_` and `init_losses_` alone.
+        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`. 'lbfgs' is
+        scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its iterations,
+        and `tol` is its tolerance on the gradient. It does not use validation data: `early_stopping`
+        has no effect, and of the losses and scores below only `loss_` and `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -57,11 +57,10 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
-        Schedule of the learning rate. 'invscaling' takes
-        ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
-        where 'constant' would stop, and stops when it is 1e-6 or less. 'adam' ignores these two, as in
-        MLPClassifier. 'cosine' lowers the rate from step to step, along half a cosine, and reaches 0
-        after `max_iter` epochs.
+        Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
+        each epoch; 'adaptive' divides the rate by 5 when 'constant' would stop, and stops when it is
+        1e-6 or less. 'adam' ignores these two, as in MLPClassifier. 'cosine' decreases the rate in each
+        step along half a cosine, to 0 after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -70,26 +69,27 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         The exponent of 'invscaling'.
 
     max_iter : int, default=200
-        Largest number of epochs.
+        Maximum number of epochs.
 
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial parameters, the validation split and the orders of the samples, drawn as
-        MLPClassifier draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on
-        one machine.
+        Determines the initial parameters, the validation split and the permutations of the samples,
+        drawn as in MLPClassifier, and the seed for dropout. With an int, a fit is reproducible bit for
+        bit on one machine.
 
     tol : float, default=1e-4
-        An epoch is an improvement if the loss falls, or with early stopping the validation score
-        rises, by at least `tol`.
+        Tolerance: an epoch is an improvement if the loss decreases, or with early stopping the
+        validation score increases, by at least `tol`.
 
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch
-        so far counts, unless epochs are now judged by something else, such as another `loss`.
+        Whether `fit` continues from the parameters of the last fit, with a new optimizer. The best
+        epoch so far is kept, unless epochs are now evaluated differently, for example with another
+        `loss`.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
@@ -98,121 +98,122 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, stop by their score (see `scoring`)
+        Whether to hold out `validation_fraction` of the samples, stop by their score (see `scoring`)
         instead of the training loss, and keep the parameters of the best epoch. The split is stratified
         for binary problems.
 
     validation_fraction : float, default=0.1
-        Fraction of the samples that early stopping sets aside, in [0, 1).
+        Fraction of the samples that early stopping holds out, in [0, 1).
 
     beta_1 : float, default=0.9
-        Decay of Adam's mean of gradients, in [0, 1).
+        Decay rate of Adam's mean of gradients, in [0, 1).
 
     beta_2 : float, default=0.999
-        Decay of Adam's mean of squared gradients, in [0, 1).
+        Decay rate of Adam's mean of squared gradients, in [0, 1).
 
     epsilon : float, default=1e-8
-        Added to the denominator of Adam's update, in which it is at least the smallest normal number
-        of the precision.
+        Added to the denominator of Adam's update. Values below the smallest normal number of the dtype
+        are replaced by that number.
 
     n_iter_no_change : int or inf, default=10
-        Training stops after more than this many epochs in a row without an improvement.
+        Training stops after more than this number of consecutive epochs without an improvement.
 
     max_fun : int, default=15000
-        Largest number of loss evaluations of 'lbfgs'.
+        Maximum number of loss evaluations of 'lbfgs'.
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
-        Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
-        float32 for float32, float64 for everything else. 'lbfgs' only rounds X to it.
+        Precision of the parameters and the training, as a name or a NumPy dtype. None uses float32 if X
+        is float32, and float64 otherwise. 'lbfgs' only rounds X to it.
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        How the parameters are drawn: MLPClassifier's draws after Glorot and Bengio [2]_; kernels after
-        He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun, with
-        zero biases; or kernels uniform in [0, 1) with zero biases.
+        Initialization of the parameters: as in MLPClassifier, after Glorot and Bengio [2]_; kernels
+        after He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun,
+        with zero biases; or kernels uniform in [0, 1) with zero biases.
 
     n_init : int, default=1
-        Number of initial draws. They train at the same time, with 'lbfgs' in turn, and the network of
-        the lowest final loss, or with early stopping of the best validation score, is kept. The first
-        draw is the one that ``n_init=1`` would use. Not used where training goes on from an earlier
+        Number of initial draws. The networks train at the same time (with 'lbfgs' one after the other),
+        and the one with the lowest final loss, or with early stopping the best validation score, is
+        kept. The first draw is the one of ``n_init=1``. Ignored if training continues from an earlier
         fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0
-        Fraction of the values of the hidden layers, in [0, 1), that each step of the training sets to
-        0, or a fraction for each layer; what is kept is divided by the fraction kept. Nothing is
-        dropped in validation and prediction. Not for 'lbfgs'.
+        Dropout rate: the fraction of the values of the hidden layers, in [0, 1), that each training
+        step sets to 0, or one rate per layer. The other values are divided by 1 minus the rate.
+        Validation and prediction use all units. Not supported by 'lbfgs'.
 
     weight_decay : float, default=0.01
-        With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
-        from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
+        With ``solver='adamw'``, each step also subtracts `weight_decay` times the learning rate times
+        the kernels from the kernels. `alpha` also applies; set it to 0 for weight decay only.
 
     warmup_epochs : float, default=0
-        Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
-        step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
+        Number of epochs in which the learning rate of 'sgd', 'adam' and 'adamw' increases linearly from
+        step to step; 0.5 is half an epoch. A cosine schedule begins after the warm-up.
 
     max_grad_norm : float, inf or None, default=None
-        Limit on the norm of the gradient of 'sgd', 'adam' and 'adamw'. The norm is that of all kernels
-        and biases together, penalty included; a longer gradient is scaled down to the limit. None and
-        inf set none.
+        Maximum norm of the gradient of 'sgd', 'adam' and 'adamw', over all kernels and biases and
+        including the penalty; a larger gradient is scaled down to it. None and inf mean no limit.
 
     scoring : 'loss', str, callable or None, default=None
-        The score on validation samples, by which early stopping stops and keeps the best epoch. None is
-        the accuracy, as in MLPClassifier, and 'loss' the negative loss; another str is the name of one
-        of scikit-learn's scorers, and a callable is a scorer ``scorer(estimator, X, y)``, which gives a
-        higher number for a better network. If it or its metric takes `sample_weight`, it gets the
-        weights of the validation samples, class weights included. A scorer is called after each epoch,
-        which takes longer than our own accuracy and loss. Several networks that train at the same time
-        call it in several threads.
+        The score on validation samples that early stopping uses. None is the accuracy, as in
+        MLPClassifier, and 'loss' is the negative loss; another str is the name of a scikit-learn
+        scorer, and a callable is a scorer ``scorer(estimator, X, y)`` that returns a higher value for a
+        better network. If the scorer or its metric accepts `sample_weight`, it receives the weights of
+        the validation samples, including class weights. A scorer is called after each epoch, which
+        takes longer than the built-in accuracy and loss. If several networks train at the same time, it
+        is called in several threads.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
-        What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
-        (multiclass); or the squared error of identity outputs against targets of 0 and 1, summed over
-        the outputs. The value reported for the log-loss clips probabilities to [eps, 1 - eps].
+        The loss to minimize: the log-loss of logistic outputs (binary and multilabel) or softmax
+        outputs (multiclass); or the squared error of identity outputs against targets of 0 and 1,
+        summed over the outputs. For the reported log-loss, probabilities are clipped to [eps, 1 - eps].
 
     class_weight : dict, 'balanced' or None, default=None
-        Factor on the weight of each class's samples; 'balanced' takes
-        ``n_samples / (n_classes * np.bincount(y))``, where samples count by their weights and a class
-        whose samples all have weight zero is left out.
+        Factor for the sample weights of each class; 'balanced' uses ``n_samples / (n_classes *
+        np.bincount(y))``, computed with the sample weights and without classes whose samples all have
+        weight zero.
 
     label_smoothing : float, default=0.0
-        With ``loss='log_loss'``, the part of the certainty of a label, in [0, 1), that is given to all
-        classes alike: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s / n_classes``.
-        Each label of a multilabel problem has two classes. The validation loss is not smoothed.
+        With ``loss='log_loss'``, the fraction of each label, in [0, 1), that is distributed equally
+        over all classes: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s /
+        n_classes``. In multilabel problems, each label has two classes. The validation loss is computed
+        without smoothing.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted.
+        The sorted class labels.
 
     loss_ : float
-        The loss of the last epoch, penalty included.
+        The loss of the last epoch, including the penalty.
 
     best_loss_ : float or None
-        The lowest loss of any epoch; None with early stopping.
+        The lowest loss of all epochs; None with early stopping.
 
     loss_curve_ : list of float
-        The loss of each epoch: the mean over its minibatches, each seen before its step. A warm start
-        and `partial_fit` append to it.
+        The loss of each epoch: the mean over its minibatches, each computed before its step. A warm
+        start and `partial_fit` append to it.
 
     accuracy_curve_ : list of float
-        The training accuracy of each epoch, of the same minibatches, weighted by the weights of all
-        samples, while the loss weights minibatches by their rows.
+        The training accuracy of each epoch on the same minibatches. It is weighted by the sample
+        weights, while the loss weights minibatches by their number of rows.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: see `scoring`.
+        The validation score after each epoch, or None without validation data; see `scoring`.
 
     validation_loss_curve_ : list of float or None
-        The validation loss, without penalty, after each epoch, or None without validation.
+        The validation loss, without penalty, after each epoch, or None without validation data.
 
     best_validation_score_ : float or None
-        The highest of the `validation_scores_` with early stopping, else None.
+        The maximum of `validation_scores_` with early stopping, otherwise None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw; of one network where training goes on. The draw of the
-        lowest is kept, or with early stopping that of the best validation score.
+        The final loss of each initial draw; of one network if training continues from an earlier fit.
+        The network with the lowest loss is kept, or with early stopping the one with the best
+        validation score.
 
     t_ : int
-        Number of training samples seen, counting repeats.
+        Number of training samples seen, including repetitions.
 
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         The kernels.
@@ -224,13 +225,13 @@ default='glorot_uniform'
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     n_iter_ : int
         Number of epochs of the last fit.
 
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
 
     n_outputs_ : int
         Number of outputs.
@@ -240,8 +241,8 @@ default='glorot_uniform'
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : The estimator that this one stands in for.
-    LowLevelMLPRegressor : The same for numbers to predict.
+    sklearn.neural_network.MLPClassifier : The estimator that this class replaces.
+    LowLevelMLPRegressor : The same for regression.
 
     References
     ----------
@@ -354,25 +355,25 @@ default='glorot_uniform'
         sample_weight: ArrayLike | None = None,
         classes: ArrayLike | None = None,
     ) -> Self:
-        """Go on training for one epoch over X and y.
+        """Continue training for one epoch over X and y.
 
-        The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
-        `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
-        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. As in
-        MLPClassifier, their changes take effect with the next `fit`, also with `warm_start`. All other
-        parameters are read in each call. A call is an epoch of the schedule; the cosine starts again
-        after `max_iter` epochs.
+        The optimizer is kept between calls, and from `fit`, with the settings with which it was
+        created: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
+        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and
+        `max_grad_norm`. As in MLPClassifier, changes of these take effect in the next `fit`, also with
+        `warm_start`. All other parameters are read in each call. Each call is one epoch of the
+        schedule; the cosine restarts after `max_iter` epochs.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their labels, any subset of `classes`.
+            The labels, any subset of `classes`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
         classes : array-like of shape (n_classes,), default=None
-            All classes of all calls to come. The first call needs them.
+            All classes that occur in any call. Required in the first call.
 
         Returns
         -------
@@ -406,8 +407,8 @@ default='glorot_uniform'
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
 
-        With ``loss='squared_error'`` the outputs stand for probabilities: clipped to [eps, 1 - eps],
-        or for multiclass problems to at least eps and normalized.
+        With ``loss='squared_error'`` the outputs are used as probabilities, clipped to [eps, 1 - eps],
+        or for multiclass problems clipped to at least eps and normalized.
 
         Parameters
         ----------

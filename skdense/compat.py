@@ -247,7 +247,7 @@ def import_lightgbm() -> Any:
     try:
         import lightgbm
     except ImportError:
-        raise ImportError("models of tables need LightGBM: python -m pip install lightgbm") from None
+        raise ImportError("models for tables need LightGBM: python -m pip install lightgbm") from None
     except OSError as error:  # of the system's OpenMP library
         raise ImportError(
             f"LightGBM cannot be loaded: {error}. It needs OpenMP, which one command installs: "

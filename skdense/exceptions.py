@@ -1,4 +1,4 @@
-"""The warnings of this package that are not scikit-learn's own."""
+"""The warnings of this package."""
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -6,14 +6,15 @@ __all__ = ["CollapseWarning", "UnlikeDataWarning"]
 
 
 class CollapseWarning(ConvergenceWarning):
-    """Training ended with a network that gives every sample the same output.
+    """Training ended with a network that has the same output for every sample.
 
-    All units of a hidden layer have become the same for every sample: rectified units that are zero for
-    all of them, or saturated ones. No gradient passes such a layer, so more epochs do not help. Or they
-    are nearly the same, the loss is hardly better than that of the best constant output, and training
-    stopped because it improved too slowly. The message names the layer and what to try.
+    All units of a hidden layer have the same output for every sample, for example rectified units that
+    are always zero, or saturated units. No gradient passes such a layer, so more epochs do not help.
+    The warning is also given if the outputs are nearly the same, the loss is hardly better than that of
+    the best constant output, and training stopped because it improved too slowly. The message names the
+    layer and a remedy.
 
-    Like all of scikit-learn's convergence warnings, it can be made an error, or silenced, with
+    As any convergence warning, it can be turned into an error or silenced with
     `warnings.filterwarnings`.
 
     See Also
@@ -40,25 +41,25 @@ class CollapseWarning(ConvergenceWarning):
 
 
 class UnlikeDataWarning(UserWarning):
-    """A column of a table to predict differs from the one in `fit`.
+    """A column of a table to predict differs from the training data.
 
-    The text depends on nothing but the column, the kind of difference and the table in `fit`, so
-    Python's filters can show each difference once. Numbers of values and examples are attributes.
+    The text depends only on the column, the kind of difference and the training data, so Python's
+    filters can show each difference once. Counts and examples are attributes.
 
     Attributes
     ----------
     column : str
         The name of the column.
     difference : str
-        What differs: "new categories", "range", "later", "missing", "one value", "unreadable" or
-        "time zone".
+        The kind of difference: "new categories", "range", "later", "missing", "one value", "unreadable"
+        or "time zone".
     count, n_values : int
-        The number of values that differ, and that of all values of the column. Missing values are
-        counted for "missing" only.
+        The number of values that differ, and of all values of the column. Missing values are counted
+        for "missing" only.
     share : float
         `count` divided by `n_values`.
     share_in_fit : float or None
-        The share of such values in `fit`, or its estimate for "new categories". None if there is none.
+        The share of such values in `fit`, or its estimate for "new categories"; None if not available.
     example : object
         One of the values, or None.
 

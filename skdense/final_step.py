@@ -60,9 +60,9 @@ def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
         )
     if not is_network(last, "fit"):
         raise TypeError(
-            f"{type(last).__name__} overrides fit, which cannot be called where networks train from "
-            "rung to rung: put what it does before training into a step of a Pipeline, or use "
-            "scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
+            f"{type(last).__name__} overrides fit, which a pruned search does not call: put its "
+            "preprocessing into a step of a Pipeline, or use scikit-learn's HalvingRandomSearchCV or "
+            "RandomizedSearchCV"
         )
     return last, prefix
 

@@ -1,7 +1,7 @@
 """Inspection of models: importance of columns, contributions to predictions, dead units of networks.
 
-Contributions need only the predictions of a fitted model on tables in which values come from other
-rows. So it may be any estimator, and columns may have any type.
+Contributions need only the predictions of a fitted model on tables with exchanged values, so they work
+with any estimator and columns of any type.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ _BLOCK = 2**14
 
 @dataclass(frozen=True)
 class Contributions:
-    """How much each column moved the predictions of rows.
+    """The contribution of each column to predictions.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Contributions:
     standard_errors : ndarray of shape (n_rows, n_columns)
         The standard errors of the contributions, as those of means over independent samples.
     base : float
-        The mean prediction of the samples that the rows are compared with.
+        The mean prediction of the samples with which the rows are compared.
     predictions : ndarray of shape (n_rows,)
         The predictions of the rows.
 
@@ -78,30 +78,31 @@ def contributions(
     n_samples: int = 200,
     random_state: int | RandomState | None = None,
 ) -> Contributions:
-    """Compute how much each column moved the predictions of rows from the mean prediction.
+    """Compute the contribution of each column to predictions, as Shapley values.
 
-    These are sampled Shapley values [1]_, as the package shap has them, for tables with columns of any
-    type. A sample of X becomes the row to explain, column by column, in a random order. The change of
-    the prediction when a column takes the row's value is the contribution of this column. Each sample
-    is used twice, in an order and its reverse [2]_; contributions are means over all samples.
+    These are sampled Shapley values [1]_, as in the package shap, for tables with columns of any type.
+    Together with the mean prediction, they sum to the prediction of a row. A sample of X becomes the
+    row to explain, column by column, in a random order. The change of the prediction when a column
+    takes the row's value is the contribution of this column. Each sample is used twice, in an order and
+    its reverse [2]_; contributions are means over all samples.
 
     Parameters
     ----------
     estimator : estimator
         A fitted model. If it has `predict_proba`, the probability of a class is explained, otherwise
-        what `predict` returns, which must be numbers.
+        the result of `predict`, which must be numeric.
     X : data frame or array-like of shape (n_samples, n_columns)
         The table from which samples are drawn, for instance the training data.
     rows : data frame or array-like of shape (n_rows, n_columns)
         The rows to explain, with the columns and types of X, such as ``X_test[:1]``.
     target : label or int, default=None
-        The class whose probability is explained, or the index of one of several outputs. None takes the
-        second of two classes, or the only output.
+        The class whose probability is explained, or the index of one of several outputs. None selects
+        the second of two classes, or the only output.
     n_samples : int, default=200
-        How many samples of X each row is compared with. Each row needs ``2 * n_columns - 2`` times as
-        many predictions.
+        The number of samples of X with which each row is compared. Each row needs ``2 * n_columns - 2``
+        times as many predictions.
     random_state : int, RandomState instance or None, default=None
-        Draws the samples and the orders.
+        Determines the samples and the orders.
 
     Returns
     -------
@@ -207,8 +208,8 @@ def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
     outputs = predict_outputs(rows)
     if isinstance(outputs, list) or np.asarray(outputs).dtype.kind not in "biuf":
         raise ValueError(
-            "estimator must predict numbers, or probabilities of classes of a single output by "
-            f"predict_proba, got {outputs[:1]!r}"
+            "estimator must have numeric predictions, or predict_proba for a single output, got "
+            f"{outputs[:1]!r}"
         )
     targets = np.asarray(estimator.classes_ if is_probability else range(np.size(outputs[0]))).tolist()
     if target is None and len(targets) <= 1 + is_probability:
@@ -388,7 +389,7 @@ def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -
 
 
 def dead_unit_masks(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
-    """Find the hidden units whose output is the same for every sample, up to rounding.
+    """Find hidden units with the same output for every sample, up to rounding.
 
     Such a unit carries no information about the sample. With ``activation="relu"`` its output is
     usually 0 for all samples; then no gradient reaches the unit, so it stays dead.

@@ -21,35 +21,34 @@ def fit_many(
     n_jobs: int | None = None,
     verbose: bool | int = False,
 ) -> list[_Model]:
-    """Fit many networks in place and together; each becomes what it would alone, up to rounding.
+    """Fit many networks at the same time, each as if it were fitted alone, up to rounding.
 
-    Networks of the same depth, activation, loss, solver and dtype share compiled programs where padding
-    them to the same sizes costs less than compiling, and train side by side. Those with
-    ``solver='lbfgs'``, `verbose` or callbacks are fitted one by one, after the others.
+    Networks of the same depth, activation, loss, solver and dtype share compiled programs if padding
+    them to the same sizes costs less than compiling, and train at the same time. Networks with
+    ``solver='lbfgs'``, `verbose` or callbacks are fitted one after the other, after the others.
 
-    They may share a RandomState instance, or NumPy's global state with ``random_state=None``.
-    Those that train side by side draw their initial parameters and then a seed each from the shared
-    generator, in the order of the list, and shuffle with a new generator of that seed.
-    Fitting the list again from the same state gives the same models, whatever `n_jobs` is. Fitting the
-    networks one after the other gives other models.
+    Networks may share a RandomState instance, or NumPy's global state with ``random_state=None``.
+    Networks that train at the same time then draw their initial parameters and one seed each from the
+    shared generator, in the order of the list, and shuffle with a new generator of that seed. Fitting
+    the list again from the same state gives the same models for any `n_jobs`. Fitting the networks one
+    after the other gives other models.
 
     Parameters
     ----------
     networks : list of LowLevelMLPClassifier and LowLevelMLPRegressor
-        They are fitted in place.
+        The networks, which are fitted in place.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list of these
-        The samples; a list of arrays or frames has the samples of each network.
+        The samples; a list contains the samples of each network.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or list of these
-        What to predict, labels for classifiers and numbers for regressors; a list if X is one.
+        The targets, labels for classifiers and real values for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one, with None for networks without weights.
     n_jobs : int, default=None
-        How many networks to train at the same time, in threads of this process. None means what
-        ``joblib.parallel_config`` says, or one for each core if it says nothing, which is different
-        from scikit-learn, and one within a task of joblib. An int overrides this, and -1 is one for
-        each core.
+        Number of networks to train at the same time, in threads of this process. None means the number
+        of ``joblib.parallel_config``, or one per core without a configuration, unlike in scikit-learn,
+        and one within a joblib task. An int overrides this; -1 means one per core.
     verbose : bool, default=False
-        Whether to print, about ten times, how many of the networks are trained.
+        Whether to print the progress, about ten times.
 
     Returns
     -------
@@ -59,13 +58,13 @@ def fit_many(
     Raises
     ------
     ValueError
-        If there are no networks, one is in the list twice, or the lengths of the lists differ. Also
-        if a training diverges; then the other networks are fitted, and this one is as it was.
+        If there are no networks, one is in the list twice, the lengths of the lists differ, or a
+        training diverges. In the last case the other networks are fitted, and this one does not change.
     TypeError
-        If `networks` is not iterable, or one is of another kind or overrides `fit`.
+        If `networks` is not iterable, or an element is of another class or overrides `fit`.
     Exception
-        What else a fit raises, for instance because of a parameter, is raised at once, and all
-        networks are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
+        Any other error of a fit, for example because of a parameter, is raised immediately, and no
+        network changes. The same applies to Ctrl-C and to exceptions of signal handlers.
 
     Examples
     --------
@@ -101,15 +100,15 @@ def check_networks(networks: list, *methods: str) -> None:
         if not isinstance(network, BaseLowLevelMLP):
             raise TypeError(
                 "networks must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
-                f"{network!r}; a Pipeline, or another estimator that contains networks, is fitted "
-                "by scikit-learn's tools and joblib.Parallel within "
-                'joblib.parallel_config("threading", n_jobs=-1)'
+                f"{network!r}; to fit a Pipeline, or another estimator that contains networks, use "
+                'scikit-learn\'s tools and joblib.Parallel within joblib.parallel_config("threading", '
+                "n_jobs=-1)"
             )
         for method in methods:
             if not is_network(network, method):
                 raise TypeError(
-                    f"{type(network).__name__} overrides {method}, so it is not known here what its "
-                    "network is given; put what it does to X into a step of a Pipeline"
+                    f"{type(network).__name__} overrides {method}, which fit_many does not call; put "
+                    "its preprocessing of X into a step of a Pipeline"
                 )
     if len({id(network) for network in networks}) < len(networks):
         raise ValueError("networks must be distinct objects; use sklearn.base.clone")

@@ -1,4 +1,4 @@
-"""Models of tables, ensembles and networks as ONNX models, which predict what these predict here."""
+"""Conversion of models for tables, ensembles and networks to ONNX."""
 
 import json
 import sys
@@ -59,29 +59,28 @@ def to_onnx(
     quantiles: float | Sequence[float] | None = None,
     confidence_level: float | None = None,
 ) -> Any:
-    """Convert a fitted model of a table, an ensemble or a network to ONNX.
+    """Convert a fitted model for tables, an ensemble or a network to ONNX.
 
-    A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` gets an input of shape
-    ``(n_samples, 1)`` for each column of the table that it uses, with the column's name. An underscore
-    is added to the empty name and to the names of outputs. An input is
+    For a :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`, the ONNX model has
+    one input of shape ``(n_samples, 1)`` per column of the table that is used, with the name of the
+    column. An underscore is added to the empty name and to the names of outputs. An input is
 
-    - float64 for numbers, also if the table has them as strings, with NaN for missing ones. Bools are 0
-      and 1, durations are seconds, and dates are seconds since 1970-01-01 00:00 UTC;
+    - float64 for numbers, also if the table contains them as strings; missing values are NaN. Booleans
+      are 0 and 1, durations are in seconds, and dates are in seconds since 1970-01-01 00:00 UTC;
     - strings for categories and other strings. They are read as in Python: "" and white space are
-      missing, in a column of strings also "NA", "?" and the like, and "1.0" is "1".
+      missing values, in a column of strings also "NA", "?" and similar strings, and "1.0" is "1".
 
-    :func:`onnx_inputs` makes all of it from a table. For programs that do not use this package, the
+    :func:`onnx_inputs` builds all inputs from a table. For programs that do not use this package, the
     metadata of the model has the properties
 
-    - `skdense.inputs`: a JSON list with an object for each input: its name, the column's name, the kind
-      of the column and what to pass; the range of numbers and dates in `fit`; of numbers that are
-      strings with a unit, the `unit` and the `decimal` mark; of dates, the `formats` of strings and the
-      `time_zone`; of categories and strings, the `levels` and `words` with a column of their own, and
-      what is `missing`;
+    - `skdense.inputs`: a JSON list with one object per input: its name, the name and the kind of the
+      column, and the value to pass; the range of numbers and dates in `fit`; the `unit` and the
+      `decimal` mark of amounts; the `formats` and the `time_zone` of dates; the encoded `levels` and
+      `words` of categories and strings, and the strings that are `missing`;
     - `skdense.outputs`: a JSON object with the classes, quantiles and confidence level;
     - `skdense.version`: the version of this package.
 
-    Models other than those of tables have one input, `X`, of float32.
+    Models that are not for tables have one input, `X`, of float32.
 
     The outputs of a classifier are `label` and `probabilities`, that of a regressor is `variable`, of
     shape ``(n_samples, n_outputs)``.
@@ -93,26 +92,27 @@ def to_onnx(
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
         LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and DummyRegressor; one of
         these members; or a Pipeline of TableScaler, SimpleImputer or StandardScaler and one of these
-        ensembles or members. Subclasses cannot be converted, since they may compute something else.
+        ensembles or members. Subclasses cannot be converted, because they may compute something else.
     quantiles : float or list of float, default=None
-        Quantiles of a regressor, as another output `quantiles` of shape ``(n_samples, n_quantiles)`` or
-        ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a model of a table.
+        Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
+        n_quantiles)`` or ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a
+        model for tables.
     confidence_level : float, default=None
-        The confidence level of another output: `sets`, as `predict_set` of a classifier returns them,
-        or `interval`, as `predict_interval` of a regressor does.
+        The confidence level of an additional output: `sets`, as returned by `predict_set` of a
+        classifier, or `interval`, as returned by `predict_interval` of a regressor.
 
     Returns
     -------
     onnx : onnx.ModelProto
-        The model, to be saved with its `SerializeToString`.
+        The ONNX model; save it with `SerializeToString`.
 
     Raises
     ------
     ImportError
-        Without the package onnx.
+        If the package onnx is not installed.
     ValueError
-        If a part of the model cannot be converted; its parameter or class is named. Or if it has no
-        such quantiles, sets or intervals.
+        If a part of the model cannot be converted; the message names its parameter or class. Or if it
+        has no such quantiles, sets or intervals.
 
     Examples
     --------
@@ -196,22 +196,22 @@ def _check_has_uncertainty(model, quantiles, confidence_level):
 
 
 def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
-    """Make the inputs of a converted model from a table.
+    """Build the inputs of a converted model from a table.
 
-    Warnings tell of data that are unlike those in `fit`, as in `predict`.
+    Warns about data that differ from the training data, as `predict` does.
 
     Parameters
     ----------
     model : estimator
         The model that :func:`to_onnx` converted.
     X : data frame or array-like of shape (n_samples, n_features)
-        The table, as `predict` of the model takes it.
+        The table, as for `predict`.
 
     Returns
     -------
     inputs : dict of str to ndarray of shape (n_samples, 1)
-        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs. Of models that
-        are not for tables it is `X`, of shape ``(n_samples, n_features)``.
+        The inputs for `run` of an onnxruntime.InferenceSession, by their names. For models that are not
+        for tables it is `X`, of shape ``(n_samples, n_features)``.
 
     Examples
     --------
@@ -336,7 +336,8 @@ class _Graph:
 def _table(graph, model, X):
     """A TabularClassifier or TabularRegressor that is a part of another model."""
     raise ValueError(
-        f"a {type(model).__name__} within a Pipeline cannot be converted to ONNX: convert it alone"
+        f"a {type(model).__name__} within a Pipeline cannot be converted to ONNX: convert the model "
+        "itself"
     )
 
 

@@ -21,26 +21,26 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPRegressor.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
-    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, to
-    rounding, results are those of :class:`sklearn.neural_network.MLPRegressor`; parameters that it
-    does not have come last, and their defaults change nothing.
+    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, up to
+    rounding, results are those of :class:`sklearn.neural_network.MLPRegressor`. Additional parameters
+    come last, and their defaults do not change the results.
 
     Parameters
     ----------
     loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
 default='squared_error'
-        What is minimized, as a mean over the samples.
+        The loss to minimize, averaged over the samples.
 
-        - 'squared_error', half the squared error. It is reported as a mean over the outputs, and its
+        - 'squared_error', half the squared error. The reported loss is a mean over the outputs, and the
           gradient is that of a sum over the outputs, as in MLPRegressor.
         - 'poisson', half the Poisson deviance, summed over the outputs. The output is exponential, so
-          that predictions are positive; y must not be negative.
+          predictions are positive; y must be non-negative.
         - 'absolute_error', summed over the outputs. The network predicts a conditional median.
         - 'quantile', the pinball loss [4]_, summed over the outputs. The network predicts the
           conditional `quantile`.
         - 'huber', Huber's loss [5]_, summed over the outputs: half the squared error where the error is
-          at most `delta`, else ``delta * (abs(error) - delta / 2)``. Outliers count less than with
-          'squared_error'.
+          at most `delta`, else ``delta * (abs(error) - delta / 2)``. It is less sensitive to outliers
+          than 'squared_error'.
 
     hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
         Width of each hidden layer. With ``()`` the model is linear.
@@ -50,10 +50,10 @@ default='squared_error'
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`.
-        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its
-        iterations, and `tol` is its limit on the gradient. It does not validate: `early_stopping` has
-        no effect, and of the losses and scores below it has `loss_` and `init_losses_` alone.
+        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`. 'lbfgs' is
+        scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its iterations,
+        and `tol` is its tolerance on the gradient. It does not use validation data: `early_stopping`
+        has no effect, and of the losses and scores below only `loss_` and `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -63,11 +63,10 @@ default='squared_error'
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
-        Schedule of the learning rate. 'invscaling' takes
-        ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
-        where 'constant' would stop, and stops when it is 1e-6 or less. 'adam' ignores these two, as in
-        MLPRegressor. 'cosine' lowers the rate from step to step, along half a cosine, and reaches 0
-        after `max_iter` epochs.
+        Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
+        each epoch; 'adaptive' divides the rate by 5 when 'constant' would stop, and stops when it is
+        1e-6 or less. 'adam' ignores these two, as in MLPRegressor. 'cosine' decreases the rate in each
+        step along half a cosine, to 0 after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -76,26 +75,27 @@ default='squared_error'
         The exponent of 'invscaling'.
 
     max_iter : int, default=200
-        Largest number of epochs.
+        Maximum number of epochs.
 
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial parameters, the validation split and the orders of the samples, drawn as
-        MLPRegressor draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on
-        one machine.
+        Determines the initial parameters, the validation split and the permutations of the samples,
+        drawn as in MLPRegressor, and the seed for dropout. With an int, a fit is reproducible bit for
+        bit on one machine.
 
     tol : float, default=1e-4
-        An epoch is an improvement if the loss falls, or with early stopping the validation score
-        rises, by at least `tol`.
+        Tolerance: an epoch is an improvement if the loss decreases, or with early stopping the
+        validation score increases, by at least `tol`.
 
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch
-        so far counts, unless epochs are now judged by something else, such as another `loss`.
+        Whether `fit` continues from the parameters of the last fit, with a new optimizer. The best
+        epoch so far is kept, unless epochs are now evaluated differently, for example with another
+        `loss`.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
@@ -104,103 +104,101 @@ default='squared_error'
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, stop by their score (see `scoring`)
+        Whether to hold out `validation_fraction` of the samples, stop by their score (see `scoring`)
         instead of the training loss, and keep the parameters of the best epoch.
 
     validation_fraction : float, default=0.1
-        Fraction of the samples that early stopping sets aside, in [0, 1).
+        Fraction of the samples that early stopping holds out, in [0, 1).
 
     beta_1 : float, default=0.9
-        Decay of Adam's mean of gradients, in [0, 1).
+        Decay rate of Adam's mean of gradients, in [0, 1).
 
     beta_2 : float, default=0.999
-        Decay of Adam's mean of squared gradients, in [0, 1).
+        Decay rate of Adam's mean of squared gradients, in [0, 1).
 
     epsilon : float, default=1e-8
-        Added to the denominator of Adam's update, in which it is at least the smallest normal number
-        of the precision.
+        Added to the denominator of Adam's update. Values below the smallest normal number of the dtype
+        are replaced by that number.
 
     n_iter_no_change : int or inf, default=10
-        Training stops after more than this many epochs in a row without an improvement.
+        Training stops after more than this number of consecutive epochs without an improvement.
 
     max_fun : int, default=15000
-        Largest number of loss evaluations of 'lbfgs'.
+        Maximum number of loss evaluations of 'lbfgs'.
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
-        Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
-        float32 for float32, float64 for everything else. 'lbfgs' only rounds X to it.
+        Precision of the parameters and the training, as a name or a NumPy dtype. None uses float32 if X
+        is float32, and float64 otherwise. 'lbfgs' only rounds X to it.
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        How the parameters are drawn: MLPRegressor's draws after Glorot and Bengio [2]_; kernels after
-        He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun, with
-        zero biases; or kernels uniform in [0, 1) with zero biases.
+        Initialization of the parameters: as in MLPRegressor, after Glorot and Bengio [2]_; kernels
+        after He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun,
+        with zero biases; or kernels uniform in [0, 1) with zero biases.
 
     n_init : int, default=1
-        Number of initial draws. They train at the same time, with 'lbfgs' in turn, and the network of
-        the lowest final loss, or with early stopping of the best validation score, is kept. The first
-        draw is the one that ``n_init=1`` would use. Not used where training goes on from an earlier
+        Number of initial draws. The networks train at the same time (with 'lbfgs' one after the other),
+        and the one with the lowest final loss, or with early stopping the best validation score, is
+        kept. The first draw is the one of ``n_init=1``. Ignored if training continues from an earlier
         fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0
-        Fraction of the values of the hidden layers, in [0, 1), that each step of the training sets to
-        0, or a fraction for each layer; what is kept is divided by the fraction kept. Nothing is
-        dropped in validation and prediction. Not for 'lbfgs'.
+        Dropout rate: the fraction of the values of the hidden layers, in [0, 1), that each training
+        step sets to 0, or one rate per layer. The other values are divided by 1 minus the rate.
+        Validation and prediction use all units. Not supported by 'lbfgs'.
 
     weight_decay : float, default=0.01
-        With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
-        from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
+        With ``solver='adamw'``, each step also subtracts `weight_decay` times the learning rate times
+        the kernels from the kernels. `alpha` also applies; set it to 0 for weight decay only.
 
     warmup_epochs : float, default=0
-        Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
-        step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
+        Number of epochs in which the learning rate of 'sgd', 'adam' and 'adamw' increases linearly from
+        step to step; 0.5 is half an epoch. A cosine schedule begins after the warm-up.
 
     max_grad_norm : float, inf or None, default=None
-        Limit on the norm of the gradient of 'sgd', 'adam' and 'adamw'. The norm is that of all kernels
-        and biases together, penalty included; a longer gradient is scaled down to the limit. None and
-        inf set none.
+        Maximum norm of the gradient of 'sgd', 'adam' and 'adamw', over all kernels and biases and
+        including the penalty; a larger gradient is scaled down to it. None and inf mean no limit.
 
     scoring : 'loss', str, callable or None, default=None
         The score on validation samples, by which early stopping stops and keeps the best epoch. None is
         R2, as in MLPRegressor, but the negative loss for the losses 'quantile', 'absolute_error' and
-        'huber', since the best R2 is that of the mean; 'loss' is the negative loss. Others are scorers,
-        as for :class:`LowLevelMLPClassifier`.
+        'huber', because R2 is best for predictions of the mean; 'loss' is the negative loss. Other
+        values are scorers, as for :class:`LowLevelMLPClassifier`.
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.
 
     delta : float, default=1.0
-        The error from which on ``loss='huber'`` grows linearly, in units of y.
+        The error above which ``loss='huber'`` is linear, in units of y.
 
     Attributes
     ----------
     loss_ : float
-        The loss of the last epoch, penalty included.
+        The loss of the last epoch, including the penalty.
 
     best_loss_ : float or None
-        The lowest loss of any epoch; None with early stopping.
+        The lowest loss of all epochs; None with early stopping.
 
     loss_curve_ : list of float
-        The loss of each epoch: the mean over its minibatches, each seen before its step. A warm start
-        and `partial_fit` append to it.
+        The loss of each epoch: the mean over its minibatches, each computed before its step. A warm
+        start and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: R2, but a negative loss for
-        the losses that `scoring` names.
+        The validation score after each epoch, or None without validation data; see `scoring`.
 
     validation_loss_curve_ : list of float or None
-        The validation loss, without penalty, after each epoch, or None without validation.
+        The validation loss, without penalty, after each epoch, or None without validation data.
 
     best_validation_score_ : float or None
-        The highest of the `validation_scores_`, which `scoring` and `loss` choose, with early stopping,
-        else None.
+        The maximum of `validation_scores_` with early stopping, otherwise None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw; of one network where training goes on. The draw of the
-        lowest is kept, or with early stopping that of the best validation score.
+        The final loss of each initial draw; of one network if training continues from an earlier fit.
+        The network with the lowest loss is kept, or with early stopping the one with the best
+        validation score.
 
     t_ : int
-        Number of training samples seen, counting repeats.
+        Number of training samples seen, including repetitions.
 
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         The kernels.
@@ -212,13 +210,13 @@ default='glorot_uniform'
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     n_iter_ : int
         Number of epochs of the last fit.
 
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
 
     n_outputs_ : int
         Number of outputs.
@@ -228,8 +226,8 @@ default='glorot_uniform'
 
     See Also
     --------
-    sklearn.neural_network.MLPRegressor : The estimator that this one stands in for.
-    LowLevelMLPClassifier : The same for class labels.
+    sklearn.neural_network.MLPRegressor : The estimator that this class replaces.
+    LowLevelMLPClassifier : The same for classification.
 
     References
     ----------
@@ -339,14 +337,14 @@ default='glorot_uniform'
     @available_if(has_optimizer)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Go on training for one epoch over X and y.
+        """Continue training for one epoch over X and y.
 
-        The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
-        `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
-        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. As in
-        MLPRegressor, their changes take effect with the next `fit`, also with `warm_start`. All other
-        parameters are read in each call. A call is an epoch of the schedule; the cosine starts again
-        after `max_iter` epochs.
+        The optimizer is kept between calls, and from `fit`, with the settings with which it was
+        created: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
+        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and
+        `max_grad_norm`. As in MLPRegressor, changes of these take effect in the next `fit`, also with
+        `warm_start`. All other parameters are read in each call. Each call is one epoch of the
+        schedule; the cosine restarts after `max_iter` epochs.
 
         Parameters
         ----------

@@ -315,7 +315,7 @@ def test_samples_that_a_model_never_holds_out_do_not_count():
     half = len(y) // 2
     halves = [[(np.arange(len(y)), rows)] for rows in (np.arange(half), np.arange(half, len(y)))]
     named = [(f"half {i}", clone(RIDGE).set_params(cv=cv)) for i, cv in enumerate(halves)]
-    with pytest.raises(ValueError, match="must have a held-out sample in common"):
+    with pytest.raises(ValueError, match="must have at least one common held-out sample"):
         BlendRegressor(named).fit(X, y)
 
 
@@ -555,7 +555,7 @@ def test_a_transformed_target_may_be_positive_where_the_target_is_not():
     blend = BlendRegressor([("inside", inside)]).fit(X, y)
     assert blend.predict_quantiles(X, 0.01).min() < 0  # only of the shifted y they were positive
     around = TransformedTargetRegressor(CrossFitRegressor(trees, cv=3), **shift)
-    with pytest.raises(TypeError, match=r"'around' must be.* what transforms y must be within it"):
+    with pytest.raises(TypeError, match=r"'around' must be.* a transformation of y must be inside it"):
         BlendRegressor([("around", around)]).fit(X, y)
 
 

@@ -213,7 +213,7 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
     ):
         columns.fit(X)
     assert list(columns.dropped_) == ["same", "empty", "nothing", "letter", "once"]
-    assert columns.dropped_["nothing"] == "all its values are missing"
+    assert columns.dropped_["nothing"] == "all values are missing"
     assert "five rows" in columns.dropped_["once"]
     assert_array_equal(columns.get_feature_names_out(), ["n"])
     with pytest.raises(ValueError, match=r"no column of X .* 'same': all its values are eq.*; 'empty'"):
@@ -231,7 +231,7 @@ def test_ids_are_left_out_with_a_warning_but_texts_and_what_repeats_are_not(to):
         "plane": [f"N{i}" for i in [*n[:50], *[7] * 10]],
         "date": [f"2024-01-01T{i // 25:02d}:{i:02d}" for i in n],
     }
-    with pytest.warns(UserWarning, match="not used. 'customer', 'order': .* as with IDs"):
+    with pytest.warns(UserWarning, match="not used. 'customer', 'order': .* as in IDs"):
         columns = TableEncoder().fit(to(ids | used))
     assert set(columns.dropped_) == set(ids)
     assert set(columns.output_sources_) == set(used)
@@ -261,7 +261,7 @@ def test_strings_that_cannot_be_read_as_in_fit_are_missing_and_told(kind):
     values, bad = READABLE[kind]
     columns = TableEncoder().fit(pd.DataFrame({"c": [None, "?", *values]}))
     new = pd.DataFrame({"c": [bad] * 40 + values[:60]})
-    message = f"column 'c' has values that cannot be read as {kind} and are taken as missing"
+    message = f"column 'c' has values that cannot be read as {kind} and count as missing"
     for n in (100, 1):
         with pytest.warns(UnlikeDataWarning, match=message) as caught:
             written = columns.transform(new[:n])
@@ -702,7 +702,7 @@ def test_the_entry_that_a_message_suggests_does_what_it_says(name):
 )
 def test_nothing_is_suggested_that_mixes_units(values):
     X = pd.DataFrame({"c": values, "n": np.arange(N) / 2})
-    with pytest.warns(UserWarning, match="they have different units: .*, so it is read as categories$"):
+    with pytest.warns(UserWarning, match="the units differ: .*, so it is read as categories$"):
         TableEncoder().fit(X)
     assert advice(X) == {}
 

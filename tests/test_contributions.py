@@ -210,7 +210,7 @@ def test_bad_rows_and_models_are_refused(table):
     with pytest.raises(ValueError, match=r"target must be one of \[0\], got 'yes'"):
         contributions(model, X, X[:1], target="yes")
     words = encoded(LinearSVC()).fit(X, np.where(y > 0, "yes", "no"))
-    with pytest.raises(ValueError, match="estimator must predict numbers, or probabilities"):
+    with pytest.raises(ValueError, match="estimator must have numeric predictions, or predict_proba"):
         contributions(words, X, X[:1])
     with pytest.raises(NotFittedError):
         contributions(LinearRegression(), X, X[:1])

@@ -705,7 +705,7 @@ def test_a_rare_class_has_one_warning_and_folds_as_before_for_the_others(iris):
         warnings.simplefilter("always")
         blend = BlendClassifier(models).fit(X, y)
     (warning,) = caught
-    message = "y has fewer samples than the 3 folds of the classes ['rare']: "
+    message = "the classes ['rare'] have fewer samples than the 3 folds: "
     assert str(warning.message).startswith(message)
     assert warning.filename == __file__
     assert_allclose(blend.predict_proba(X).sum(axis=1), 1)
@@ -717,7 +717,7 @@ def test_folds_without_rows_of_positive_weight_are_named():
     X = np.random.default_rng(0).normal(size=(80, 2))
     y, weight = X[:, 0] > 0, (np.arange(80) >= 30) * 1.0
     folds = [*TimeSeriesSplit(3).split(X)]
-    with pytest.raises(ValueError, match="to train on, got none in fold 1; samples of weight zero do"):
+    with pytest.raises(ValueError, match="to train on, got none in fold 1; samples of weight zero are"):
         CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match="must hold out samples of positive weight"):
         CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=np.arange(80) < 20)
@@ -829,7 +829,7 @@ def test_a_class_of_one_group_has_a_word():
     y = np.where(groups == 8, "rare", np.where(X[:, 0] > 0, "a", "b"))
     with pytest.warns(UserWarning, match=r"1 of 3 members are trained without the classes \['rare'\]"):
         clone(ensemble).fit(X, y, groups=groups)
-    with pytest.warns(UserWarning, match="3 of 3 members .* y must not be the groups"):
+    with pytest.warns(UserWarning, match="3 of 3 members .* the groups must not be y"):
         clone(ensemble).fit(X, groups // 3, groups=groups // 3)
     blend = BlendClassifier([("linear", ensemble)], class_weight={"rare": 0})
     with warnings.catch_warnings(action="error"):  # nobody wants to be trained with it

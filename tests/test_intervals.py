@@ -185,7 +185,7 @@ def test_models_of_a_blend_leave_intervals_and_sets_to_it():
         asked(model)
         inner = model.estimators_[0]
         for part in (inner, inner.estimators_[0]):
-            with pytest.raises(ValueError, match=f"{type(part).__name__} is part of a blend.* ask the"):
+            with pytest.raises(ValueError, match=f"{type(part).__name__} is part of a blend.* use the"):
                 asked(part)
         with pytest.raises(NotFittedError):
             asked(clone(inner))

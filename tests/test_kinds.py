@@ -132,7 +132,7 @@ def test_a_list_in_a_single_row_is_reported(name, cell):
 def test_messages_show_the_values_of_numpy_as_those_of_python():
     cells = [[np.str_("cloud"), np.float64(1.5)]] * 60
     X = pd.DataFrame({"tags": cells, "n": np.arange(60) / 2})
-    with pytest.warns(UserWarning, match=r"such as \['cloud', 1.5\], and taken as missing"):
+    with pytest.warns(UserWarning, match=r"such as \['cloud', 1.5\], and count as missing"):
         TableEncoder().fit(X)
     X["tags"] = [f"{'long ' * 1000}{i}" for i in range(60)]
     with pytest.warns(UnlikeDataWarning) as told:

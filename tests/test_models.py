@@ -111,7 +111,7 @@ def test_a_listed_model_is_fitted_whatever_the_size_is():
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        (["tree"], r"models must be of \['plain', .*\], or \(name, estimator\) .* got 'tree'"),
+        (["tree"], r"models must be names from \['plain', .*\], or \(name, estimator\) .* got 'tree'"),
         ([], r"a list with at least one model, got \[\]"),
         (["linear", "linear"], r"distinct names, got \['linear', 'linear'\]"),
         ([("linear", GaussianNB()), "linear"], "distinct names"),
@@ -344,7 +344,7 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     samples = Samples(None, y, ones, ones, False, groups)
     assert number_of_folds(samples, of_largest is not None, told.append) == n_folds
     assert len(told) == is_told
-    message = f"sample(s), too few for 8 folds: there are {n_folds} instead"
+    message = f"sample(s), too few for 8 folds: {n_folds} folds are used"
     assert all(message in text for text in told)
 
 

@@ -606,7 +606,7 @@ def test_what_cannot_be_converted_is_named():
         (GridSearchCV(Ridge(), {"alpha": [1]}), "is a GridSearchCV: convert its `best_estimator_`"),
         (
             make_pipeline(StandardScaler(), TabularRegressor(models=["linear"], cv=2)),
-            "convert it alone",
+            "convert the model itself",
         ),
     ):
         with pytest.raises(ValueError, match=message):

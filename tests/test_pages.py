@@ -145,6 +145,28 @@ def test_the_endpoint_answers_json_and_explains_bad_input(tmp_path, monkeypatch)
         assert message in answer["error"]
 
 
+def test_the_page_on_messages_quotes_those_that_there_are():
+    """The first cells; those of other libraries say whose they are."""
+    page = (ROOT / "docs" / "messages.rst").read_text(encoding="utf-8")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "skdense").rglob("*.py")]
+    texts = [
+        "".join(part.value if isinstance(part, ast.Constant) else "0" for part in node.values)
+        if isinstance(node, ast.JoinedStr)
+        else str(node.value)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.Constant)
+    ]
+    known = re.sub("[0-9]+", "0", "\n".join(texts))
+    of_others = "worker stopped|libgomp|unpickle|Untrusted|unexpected keyword|No module named"
+    cells = re.findall(r"^   \* - ((?:.+\n)(?: {7}.+\n)*?)     - ", page, re.MULTILINE)
+    quoted = [text for cell in cells for text in re.findall("``(.+?)``", cell)]
+    assert len(quoted) > 20
+    for text in quoted:
+        if not re.search(of_others, text):
+            assert re.sub("[0-9]+%?", "0", text) in known, text
+
+
 def test_the_page_on_the_notebook_names_functions_that_there_are():
     """Its table and its excerpts: where one of them moves, the page has to follow."""
     page = (ROOT / "docs" / "notebook.rst").read_text(encoding="utf-8")

@@ -287,7 +287,7 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("blend", ValueError, "a CrossFitClassifier that skdense 0.5 or earlier saved .* fit it again"),
+        ("blend", ValueError, "a CrossFitClassifier saved by skdense 0.5 or earlier .* fit it again"),
         ("table", ImportError, "fit a TabularClassifier or TabularRegressor"),
     ],
 )

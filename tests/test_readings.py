@@ -93,7 +93,7 @@ def test_a_column_that_says_nothing_about_y_stays_if_the_user_gives_its_kind():
         {"x": RNG.normal(size=600), "code": [f"N{i}" for i in RNG.integers(0, 60, 600)]}
     )
     y = RNG.normal(size=600)
-    with pytest.warns(UserWarning, match="'code': it says no more about y than chance.*column_kinds"):
+    with pytest.warns(UserWarning, match="'code': it is not significantly related to y.*column_kinds"):
         assert list(TableEncoder().fit(table, y).dropped_) == ["code"]
     for kind in ("category", "text"):
         with warnings.catch_warnings(action="error"):
@@ -103,7 +103,7 @@ def test_a_column_that_says_nothing_about_y_stays_if_the_user_gives_its_kind():
 def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
     table = X[["price"]].assign(price=["free"] * 20 + X["price"].tolist()[20:])
     with pytest.warns(
-        UserWarning, match="'price': 20 of 200 values cannot be read as numbers, such as 'f"
+        UserWarning, match="'price': 20 of 200 values cannot be read as numbers, for example 'f"
     ):
         encoder = TableEncoder(column_kinds={"price": KINDS["price"]}).fit(table)
     assert_array_equal(np.isnan(encoder.transform(table)[:, 0]), np.arange(N) < 20)
@@ -142,7 +142,7 @@ def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
         ({"grade": "date"}, r"'grade' cannot be read as dates: .* pass one, as in .*'format'"),
         ({"price": {"kind": "number", "decimal": "."}}, "'price' has numbers, by column_kinds"),
         ({"mixed": "number"}, "different units, 'EUR', 'USD': pass one of them"),
-        ({"mark": "number"}, "not certain whether the mark is one of decimals or of thousands: pass"),
+        ({"mark": "number"}, "with an ambiguous decimal mark: pass"),
     ],
 )
 def test_wrong_names_and_kinds_that_a_column_cannot_have_are_errors_that_name_it(column_kinds, message):
@@ -195,7 +195,7 @@ def test_integers_beyond_the_precision_of_floats_are_named():
     table["text"] = table["n"].astype(str)
     with pytest.warns(UserWarning, match=r"beyond 2\*\*53") as caught:
         encoder = TableEncoder().fit(table)
-    assert "as float64 all its values are equal" in encoder.dropped_["same"]
+    assert "as float64 all values are equal" in encoder.dropped_["same"]
     assert len(caught) == 3
     with warnings.catch_warnings(action="error"):
         exact = TableEncoder(column_kinds=dict.fromkeys(table, "category") | {"n": "number"})

@@ -121,7 +121,7 @@ def checks_of_all_models():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("coarse_buckets")
-@pytest.mark.filterwarnings("ignore:the largest class|y has fewer samples")
+@pytest.mark.filterwarnings("ignore:the largest class|the classes .* have fewer samples")
 @pytest.mark.parametrize(("estimator", "check"), list(checks_of_all_models()))
 def test_the_checks_of_weights_pickles_and_invariances_pass_for_all_models(estimator, check):
     check(estimator)
@@ -580,7 +580,7 @@ def test_rare_classes_are_told_by_the_users_labels(table):
     X = table[0]
     y = np.where(np.arange(N) < 3, "rare", labels_of(table[1]))
     with pytest.warns(
-        UserWarning, match=r"fewer samples than the 8 folds of the classes \['rare'\]"
+        UserWarning, match=r"the classes \['rare'\] have fewer samples than the 8 folds"
     ) as all_:
         found = TabularClassifier(**FEW | {"cv": 8}).fit(X, y)
     assert all_[0].filename == __file__

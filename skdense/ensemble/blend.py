@@ -86,7 +86,7 @@ class BaseBlend(BaseOutOfFold):
         held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
         if not held_out.any():
             raise ValueError(
-                "the folds of all models must have a held-out sample in common that has a weight, "
+                "the models must have at least one common held-out sample with a positive weight, "
                 "got none"
             )
         self._learn_weights(outputs, held_out, samples)
@@ -117,8 +117,8 @@ class BaseBlend(BaseOutOfFold):
             if not is_ensemble or transforms_y(model):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
-                    f"{type(self).__name__}, which have out-of-fold predictions, and what transforms y "
-                    f"must be within it, got {model!r}"
+                    f"{type(self).__name__}, which have out-of-fold predictions, and a transformation "
+                    f"of y must be inside it, got {model!r}"
                 )
             if _is_fitted_in_parts(model):
                 with noted(f"model {name!r}"):
@@ -135,17 +135,18 @@ class BaseBlend(BaseOutOfFold):
         Returns
         -------
         summary : pandas.DataFrame
-            A row for each model, by its name, and the last one for the blend, "all". The columns are
+            One row per model, and the last one, "all", for the blend. The columns are
 
-            - `weight`: that of the model;
+            - `weight`: the weight of the model;
             - `oof_loss`: the out-of-fold loss of the samples that all models hold out, that which the
               weights minimize, but without weights of classes. It tells models apart also where a class
               is rare and all models have the same accuracy;
             - `oof_score`: the out-of-fold accuracy or R2 of these samples;
-            - `n_members`: how many members it has;
-            - `fit_seconds`: the time from the begin to the end of its fit, while others were fitted;
-            - `predict_ms`: milliseconds of processor time to predict 1,000 rows, as measured in `fit`.
-              The blend does not ask models without weight.
+            - `n_members`: the number of members;
+            - `fit_seconds`: the time from the start to the end of the fit, while other models were
+              fitted;
+            - `predict_ms`: CPU milliseconds to predict 1,000 rows, measured in `fit`. The blend does
+              not use models of weight 0.
         """
         import pandas as pd
 
@@ -180,12 +181,12 @@ class BaseBlend(BaseOutOfFold):
         super().__setstate__(state)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with `deep` also the models by their names and their parameters.
+        """Get the parameters, with `deep` also the models and their parameters.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to return those of the models, too.
+            Whether to include the parameters of the models.
 
         Returns
         -------
@@ -202,7 +203,7 @@ class BaseBlend(BaseOutOfFold):
     def set_params(self, **params: Any) -> Self:
         """Set parameters, models by their names, or parameters of models by ``<name>__<parameter>``.
 
-        A model that is set to "drop" is left out.
+        A model that is set to "drop" is ignored.
 
         Parameters
         ----------
@@ -337,41 +338,37 @@ def _oof_proba_of(model, temperature):
 
 
 class BlendClassifier(LabelsMixin, BaseBlend):
-    """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
+    """Weighted average of classifiers, with weights that minimize the out-of-fold log-loss.
 
-    The models are fitted at the same time. The weights, of which none is negative, are those of the
-    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all
-    members are divided by one temperature. The probabilities are the weighted mean of the models'.
-    Ensembles of a :class:`~sklearn.dummy.DummyClassifier` have no weight where the others are
-    clearly better, that is where their log-loss is lower by three standard errors.
+    The models are fitted at the same time. The non-negative weights minimize the log-loss of the
+    weighted mean of the out-of-fold probabilities [1]_. Then the logits of all members are divided by
+    one temperature. Ensembles of a :class:`~sklearn.dummy.DummyClassifier` have no weight if the others
+    are clearly better, that is if their log-loss is lower by three standard errors.
 
     Parameters
     ----------
     estimators : list of (str, model)
-        The models and their names. Each is a :class:`CrossFitClassifier`, of whatever classifier, or
-        another blend, or a Pipeline that ends in one. Their folds may differ.
-        "drop" instead of a model leaves it out.
+        Names and models. Each model is a :class:`CrossFitClassifier` of any classifier, another blend,
+        or a Pipeline that ends with one. The folds of the models may differ. A model "drop" is ignored.
 
     verbose : bool or int, default=False
-        Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
-        out-of-fold accuracy of the blend.
+        Whether to print the out-of-fold accuracy of each model and of the blend, and the weights.
 
     prior_samples : float, default=0
-        How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+        Strength of a prior that shrinks the weights of the models towards equal weights, in samples.
 
     n_jobs : int, default=None
-        How many models to fit at the same time; each model has an equal share for its members, unless
-        it has an `n_jobs` of its own. None means what ``joblib.parallel_config`` says, or one for each
-        core if it says nothing, which is different from scikit-learn. An int overrides both, and -1 is
-        one for each core.
+        Number of models to fit at the same time; each model has an equal share of the cores for its
+        members, unless its own `n_jobs` is set. None means the number of ``joblib.parallel_config``, or
+        one per core without a configuration, unlike in scikit-learn. An int overrides both; -1 means
+        one per core.
 
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
-        models, their temperatures, and the weights of the models. "balanced" gives all classes the same
-        sum of weights. `oof_loss_` and `oof_score_`, also those of the models, are without it. Samples
-        of class weight zero are in no fold and no member is trained on them, but transformers of models
-        see them. Do not set that of the models as well: members would be weighted twice, which a
-        warning tells.
+        Factor for the sample weights of each class, in the models, their temperatures and the weights
+        of the models. "balanced" gives all classes the same total weight. `oof_loss_` and `oof_score_`,
+        also of the models, do not use it. Samples of class weight zero are in no fold and no member is
+        trained on them, but transformers of models see them. If the models have a class_weight as well,
+        the weights are multiplied, with a warning.
 
     Attributes
     ----------
@@ -379,38 +376,38 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         The fitted models, without those that are "drop".
 
     named_estimators_ : :class:`~sklearn.utils.Bunch`
-        The same, by their names.
+        The fitted models by their names.
 
     weights_ : ndarray of shape (n_models,)
-        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+        The weights of the models, with sum 1. Models of weight 0 are not used for predictions.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 
     temperature_ : float
-        The number by which the logits of all members are divided, before they are averaged and besides
-        the models' own temperatures, which the models keep, with their own `oof_proba_`.
+        The number by which the logits of all members are divided before averaging, in addition to the
+        temperatures of the models. `temperature_` and `oof_proba_` of the models do not include it.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The probabilities of each sample by members that were not trained on it; NaN for a sample that
-        a model with a weight has never held out.
+        The out-of-fold probabilities: for each sample by members that were not trained on it; NaN if a
+        model with positive weight never held it out.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
 
     oof_score_ : float
-        Their accuracy.
+        The accuracy of the out-of-fold predictions.
 
     n_features_in_ : int
-        Number of features seen during fit, where X tells it.
+        Number of features seen during fit, if X defines it.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
     CrossFitClassifier : Clones of one estimator.
-    sklearn.ensemble.StackingClassifier : A model of the models' predictions.
+    sklearn.ensemble.StackingClassifier : A model that is fitted to the predictions of models.
 
     References
     ----------
@@ -497,45 +494,43 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
-    """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
+    """Weighted average of regressors, with weights that minimize the out-of-fold loss.
 
-    The models are fitted at the same time. The weights, of which none is negative, are those of the
-    lowest loss of the mean of the out-of-fold predictions. The prediction is the weighted mean of the
-    models'. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no weight where the others are
-    clearly better, that is where their loss is lower by three standard errors.
+    The models are fitted at the same time. The non-negative weights minimize the loss of the weighted
+    mean of the out-of-fold predictions. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no
+    weight if the others are clearly better, that is if their loss is lower by three standard errors.
 
     Parameters
     ----------
     estimators : list of (str, model)
-        The models and their names. Each is a :class:`CrossFitRegressor`, of whatever regressor, or
-        another blend, or a Pipeline that ends in one. What transforms y, such as a
-        :class:`~sklearn.compose.TransformedTargetRegressor`, may be its estimator. Their folds may
-        differ.
-        "drop" instead of a model leaves it out.
+        Names and models. Each model is a :class:`CrossFitRegressor` of any regressor, another blend, or
+        a Pipeline that ends with one. A transformation of y, such as
+        :class:`~sklearn.compose.TransformedTargetRegressor`, must be inside the CrossFitRegressor. The
+        folds of the models may differ. A model "drop" is ignored.
 
     verbose : bool or int, default=False
-        Whether to print the out-of-fold R2 of each model as it is fitted, and the weights and the
-        out-of-fold R2 of the blend.
+        Whether to print the out-of-fold R2 of each model and of the blend, and the weights.
 
     prior_samples : float, default=0
-        How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+        Strength of a prior that shrinks the weights of the models towards equal weights, in samples.
 
     n_jobs : int, default=None
-        How many models to fit at the same time; each model has an equal share for its members, unless
-        it has an `n_jobs` of its own. None means what ``joblib.parallel_config`` says, or one for each
-        core if it says nothing, which is different from scikit-learn. An int overrides both, and -1 is
-        one for each core.
+        Number of models to fit at the same time; each model has an equal share of the cores for its
+        members, unless its own `n_jobs` is set. None means the number of ``joblib.parallel_config``, or
+        one per core without a configuration, unlike in scikit-learn. An int overrides both; -1 means
+        one per core.
 
     loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
             default='squared_error'
-        The loss of the weights, mostly that which the models minimize. Huber's is that of y divided by
-        its standard deviation, and Poisson's needs models that predict positive numbers.
+        The loss that the weights minimize, usually the same as in the models. Huber's loss is computed
+        on y divided by its standard deviation, and the Poisson loss needs models with positive
+        predictions.
 
     quantile : float, default=0.5
         The quantile for ``loss="quantile"``.
 
     relative_delta : float, default=1.0
-        For ``loss="huber"``, the error from which on the loss is linear, as a multiple of the standard
+        For ``loss="huber"``, the error above which the loss is linear, as a multiple of the standard
         deviation of y.
 
     Attributes
@@ -544,32 +539,32 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         The fitted models, without those that are "drop".
 
     named_estimators_ : :class:`~sklearn.utils.Bunch`
-        The same, by their names.
+        The fitted models by their names.
 
     weights_ : ndarray of shape (n_models,)
-        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+        The weights of the models, with sum 1. Models of weight 0 are not used for predictions.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The prediction of each sample by members that were not trained on it; NaN for a sample that a
-        model with a weight has never held out.
+        The out-of-fold predictions: for each sample by members that were not trained on it; NaN if a
+        model with positive weight never held it out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions, as the metrics of scikit-learn have it; Huber's
-        is that of y divided by its deviation.
+        The mean loss of the out-of-fold predictions, as defined by scikit-learn's metrics; Huber's loss
+        is computed on y divided by its standard deviation.
 
     oof_score_ : float
-        Their R2.
+        The R2 of the out-of-fold predictions.
 
     n_features_in_ : int
-        Number of features seen during fit, where X tells it.
+        Number of features seen during fit, if X defines it.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
     CrossFitRegressor : Clones of one estimator.
-    sklearn.ensemble.StackingRegressor : A model of the models' predictions.
+    sklearn.ensemble.StackingRegressor : A model that is fitted to the predictions of models.
 
     Examples
     --------
@@ -627,9 +622,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             losses = elementwise(y, outputs[:, held_out], *number)
         if loss.output == "exp" and not np.isfinite(losses).all():
             raise ValueError(
-                f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
-                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} "
-                f"and y from {y.min():.3g}"
+                f"loss={self.loss!r} needs models with positive predictions, and y of at least "
+                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} and "
+                f"y from {y.min():.3g}"
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)

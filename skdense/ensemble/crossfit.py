@@ -71,24 +71,24 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit all members, or models of a blend, at the same time; learn from out-of-fold predictions.
+        """Fit all members, or all models of a blend, and learn from their out-of-fold predictions.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples, as the models take them.
+            The samples.
         y : array-like of shape (n_samples,)
-            What to predict; for the regressors also of shape (n_samples, n_outputs).
+            The targets; for regressors also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, in training, in choosing epochs and in all that is learned from
-            out-of-fold predictions. Rows of weight zero are in no fold and trained on by no member, and
-            their out-of-fold predictions are NaN. If the mean of the weights that are not zero is below
-            1, all are multiplied so that it is 1. For intervals and sets only the ratios of the weights
-            matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965). If your
-            weights are counts of equal samples, repeat the rows.
+            Weights of the samples, in training, early stopping and everything that is learned from
+            out-of-fold predictions. Samples of weight zero are in no fold, no member is trained on
+            them, and their out-of-fold predictions are NaN. If the mean of the positive weights is
+            below 1, all are scaled so that it is 1. For intervals and prediction sets only the ratios
+            of the weights matter: they count as ``sum(weights)**2 / sum(weights**2)`` samples (Kish,
+            1965). If the weights are counts of identical samples, repeat the rows.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
-            Regressors also judge by groups whether the size of errors depends on the row.
+            The group of each sample. If `cv` is an int, all samples of a group are in the same fold.
+            Regressors also use the groups to test whether the size of errors depends on the row.
 
         Returns
         -------
@@ -98,10 +98,10 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If the estimator, or a model of a blend, is none that this class takes.
+            If the estimator, or a model of a blend, is not supported.
         ValueError
-            If the data, the folds, names or parameters of models are invalid, or training diverged. An
-            earlier fit is left as it was.
+            If the data, the folds, names or parameters of models are invalid, or training diverged. The
+            estimator keeps its earlier fit.
         """
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         warn, stop = Warnings(), Stop()
@@ -116,8 +116,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     def __setstate__(self, state):
         if "_skdense_format" not in state:
             raise ValueError(
-                f"a {type(self).__name__} that skdense 0.5 or earlier saved lacks what is needed: fit "
-                "it again"
+                f"a {type(self).__name__} saved by skdense 0.5 or earlier cannot be used: fit it again"
             )
         super().__setstate__(state)
 
@@ -298,7 +297,7 @@ class BaseCrossFit(BaseOutOfFold):
                 f"got {outputs.shape}"
             )
         if not np.isfinite(outputs).all():
-            raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
+            raise ValueError(f"{self.estimator!r} predicts NaN or infinity for held-out samples")
         self.estimators_ = out_of_fold.members
         self.n_estimators_ = len(self.estimators_)
         self._predict_seconds = out_of_fold.predict_seconds
@@ -324,38 +323,38 @@ class BaseCrossFit(BaseOutOfFold):
 
 
 class CrossFitClassifier(LabelsMixin, BaseCrossFit):
-    r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
+    r"""Average of classifiers that are fitted by cross-validation, each without one fold.
 
-    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
-    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation. Other classifiers that stop early are validated on their fold if their
-    `fit` takes `X_val`, `eval_X` or `eval_set`.
-    All networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+    The samples are split into `cv` folds, and one clone of the estimator, a member, is fitted outside
+    each fold. Early stopping, if enabled, uses the held-out fold, so no samples are needed for
+    validation only; classifiers other than networks need a `fit` that accepts `X_val`, `eval_X` or
+    `eval_set`. All networks are trained at the same time, as with :func:`skdense.fit_many`, on one copy
+    of the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
-    The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
-    was not fitted to it. With few samples, a prior draws :math:`T` towards 1.
+    The temperature :math:`T` minimizes the log-loss of the out-of-fold predictions [1]_. With few
+    samples, a prior shrinks :math:`T` towards 1.
 
     Parameters
     ----------
     estimator : classifier with `predict_proba`
-        A :class:`skdense.LowLevelMLPClassifier` or any other, of which clones are fitted, with other
-        seeds.
+        A :class:`skdense.LowLevelMLPClassifier` or any other, which is cloned for each member, with its
+        own seed.
 
     cv : int, cross-validation generator or iterable, default=8
-        The folds. An int is a number of stratified, shuffled folds. A generator may leave samples out:
-        a member is fitted to the training set of its split only.
+        The folds. An int is a number of stratified, shuffled folds. A splitter may leave samples out:
+        each member is fitted only to the training set of its split.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, unless `cv` gives them, and the seeds of each member.
+        Determines the folds, unless `cv` does, and the seeds of the members.
 
     verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
+        Whether to print the score of each member and the out-of-fold accuracy.
 
     n_jobs : int, default=None
-        How many members to fit at the same time, and how many threads predict many samples. None means
-        what ``joblib.parallel_config`` says, or one for each core if it says nothing, which is
-        different from scikit-learn. An int overrides both, and -1 is one for each core.
+        Number of members to fit at the same time, and of threads that predict many samples. None means
+        the number of ``joblib.parallel_config``, or one per core without a configuration, unlike in
+        scikit-learn. An int overrides both; -1 means one per core.
 
     Attributes
     ----------
@@ -372,26 +371,27 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         The number by which the logits are divided, from 0.22 to 4.5.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The probabilities of each sample by the member that held it out, at the temperature; their mean
-        if several did, NaN if none did. A member uses its held-out fold only for early stopping.
+        The out-of-fold probabilities: for each sample by the member that held it out, after division of
+        the logits by the temperature; the mean if several members held it out, NaN if none did. A
+        member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
 
     oof_score_ : float
-        Their accuracy.
+        The accuracy of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
-    CrossFitRegressor : The same for numbers to predict.
-    BlendClassifier : Several ensembles, with weights.
-    skdense.TabularClassifier : The ensemble for tables of numbers and categories.
+    CrossFitRegressor : The same for regression.
+    BlendClassifier : Weighted average of several ensembles.
+    skdense.TabularClassifier : The ensemble for tables with mixed columns.
 
     References
     ----------
@@ -472,42 +472,40 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
 
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
-    """Regressors of the same settings, each fitted to all folds but one, and averaged.
+    """Average of regressors that are fitted by cross-validation, each without one fold.
 
-    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
-    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation. Other regressors that stop early are validated on their fold if their
-    `fit` takes `X_val`, `eval_X` or `eval_set`.
-    The prediction is the mean of the members'. All networks are trained at the same time, as by
-    :func:`skdense.fit_many`, on one copy of the data.
+    The samples are split into `cv` folds, and one clone of the estimator, a member, is fitted outside
+    each fold. Early stopping, if enabled, uses the held-out fold, so no samples are needed for
+    validation only; regressors other than networks need a `fit` that accepts `X_val`, `eval_X` or
+    `eval_set`. The prediction is the mean over the members. All networks are trained at the same time,
+    as with :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
     ----------
     estimator : regressor
-        A :class:`skdense.LowLevelMLPRegressor` or any other, of which clones are fitted, with other
-        seeds.
+        A :class:`skdense.LowLevelMLPRegressor` or any other, which is cloned for each member, with its
+        own seed.
 
     cv : int, cross-validation generator or iterable, default=8
-        The folds. An int is a number of shuffled folds. A generator may leave samples out: a member is
-        fitted to the training set of its split only.
+        The folds. An int is a number of shuffled folds. A splitter may leave samples out: each member
+        is fitted only to the training set of its split.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, unless `cv` gives them, and the seeds of each member.
+        Determines the folds, unless `cv` does, and the seeds of the members.
 
     verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, and the out-of-fold R2.
+        Whether to print the score of each member and the out-of-fold R2.
 
     n_jobs : int, default=None
-        How many members to fit at the same time, and how many threads predict many samples. None means
-        what ``joblib.parallel_config`` says, or one for each core if it says nothing, which is
-        different from scikit-learn. An int overrides both, and -1 is one for each core.
+        Number of members to fit at the same time, and of threads that predict many samples. None means
+        the number of ``joblib.parallel_config``, or one per core without a configuration, unlike in
+        scikit-learn. An int overrides both; -1 means one per core.
 
     scale_y : bool, default=False
-        Whether the members, unless they transform y themselves, are trained on a scaled y, so that
-        results do not depend on its unit. y gets mean 0 and variance 1, or mean 1 with
-        ``loss="poisson"`` or ``loss="gamma"``, which cannot be shifted; for losses such as LightGBM's
-        "mape", and for functions, y stays as it is. The members predict the scaled y, and the ensemble
-        predicts y.
+        Whether the members are trained on a scaled y, so that results do not depend on its unit, unless
+        they transform y themselves. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or
+        ``loss="gamma"``, which cannot be shifted; for losses such as LightGBM's "mape", and for
+        callables, y is not scaled. The members predict the scaled y, and the ensemble predicts y.
 
     Attributes
     ----------
@@ -521,9 +519,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         With `scale_y`, members are trained on ``(y - center_) / scale_``; otherwise they are 0 and 1.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The prediction of each sample by the member that held it out; their mean if several did, NaN if
-        none did. A member uses its held-out fold only for early stopping, and for `center_` and
-        `scale_`.
+        The out-of-fold predictions: for each sample by the member that held it out; the mean if several
+        members held it out, NaN if none did. A member uses its held-out fold only for early stopping,
+        and for `center_` and `scale_`.
 
     oof_loss_ : float
         The mean loss of the out-of-fold predictions, in the estimator's own loss, so ensembles of other
@@ -531,19 +529,19 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         does, with a `quantile` or `delta`; the squared error of all others.
 
     oof_score_ : float
-        Their R2.
+        The R2 of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
-    CrossFitClassifier : The same for class labels.
-    BlendRegressor : Several ensembles, with weights.
-    skdense.TabularRegressor : The ensemble for tables of numbers and categories.
+    CrossFitClassifier : The same for classification.
+    BlendRegressor : Weighted average of several ensembles.
+    skdense.TabularRegressor : The ensemble for tables with mixed columns.
 
     Examples
     --------

@@ -195,8 +195,8 @@ def _strata(y, n_folds, warn):
     rare = sizes < n_folds
     if rare.any() and not rare.all():  # if all are, no stratified folds are possible
         warn(
-            f"y has fewer samples than the {n_folds} folds of the classes "
-            f"{classes[rare].tolist()[:9]}: some members may be trained without them"
+            f"the classes {classes[rare].tolist()[:9]} have fewer samples than the {n_folds} folds: "
+            "some members may be trained without them"
         )
         label[rare[label]] = sizes.argmax()
     return label
@@ -209,7 +209,7 @@ def _check(splits, drawn):
             if not len(part):
                 raise ValueError(
                     f"cv must give every fold samples {name}, got none in fold {i + 1}; samples of "
-                    "weight zero do not count"
+                    "weight zero are ignored"
                 )
     if not any(len(fold) for _, fold in splits):
         raise ValueError("cv must hold out samples of positive weight, got none")
@@ -220,7 +220,7 @@ def _warn_of_lacking_classes(y, classes, splits, warn):
     if lacking:
         lacked = np.unique(np.concatenate(lacking)).tolist()
         warn(
-            f"{len(lacking)} of {len(splits)} members are trained without the classes "
-            f"{lacked[:9]}, since all rows with them are held out, or left out by cv. Classes should "
-            "be in several folds and groups, and y must not be the groups"
+            f"{len(lacking)} of {len(splits)} members are trained without the classes {lacked[:9]}, "
+            "because all of their rows are held out, or excluded by cv. Each class should be in "
+            "several folds and groups, and the groups must not be y"
         )

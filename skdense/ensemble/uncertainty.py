@@ -1,6 +1,6 @@
-"""What every ensemble predicts, and how sure it is: quantiles and intervals, sets of classes.
+"""Predictions of ensembles and their uncertainty: quantiles, intervals and prediction sets.
 
-How sure it is comes from out-of-fold predictions alone. What is learned are dicts of arrays and of
+Uncertainty is estimated from out-of-fold predictions only. It is stored as dicts of arrays and
 estimators, so that no saved model depends on a class of this module. `docs/benchmarks/decisions.md` has
 the measurements behind the constants.
 """
@@ -35,8 +35,8 @@ def _uncertainty_of(model):
     check_is_fitted(model)
     if not hasattr(model, "_uncertainty"):
         raise ValueError(
-            f"this {type(model).__name__} is part of a blend, which alone has intervals and sets: ask "
-            "the blend, or fit the model by itself"
+            f"this {type(model).__name__} is part of a blend, and only the blend has intervals and "
+            "prediction sets: use the blend, or fit the model on its own"
         )
     return model._uncertainty
 
@@ -67,7 +67,7 @@ class LabelsMixin(ClassifierMixin):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The labels of the highest probability.
+            The most probable labels.
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
@@ -83,7 +83,7 @@ class LabelsMixin(ClassifierMixin):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`.
+            The columns are in the order of `classes_`.
         """
         with jobs(self.n_jobs):
             return self._predict_proba(self._check_X(X))
@@ -99,36 +99,36 @@ class LabelsMixin(ClassifierMixin):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
-            counts as 2.2e-16.
+            The logarithms of `predict_proba`. Probabilities are clipped to at least 2.2e-16, so all
+            values are finite.
         """
         return as_logs(self.predict_proba(X))
 
     def predict_set(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
-        """Predict the set of classes that has the true one with this confidence.
+        """Predict sets of classes that contain the true class with a given confidence.
 
-        A set has the classes whose probability is at least a threshold, which is found from the
-        out-of-fold probabilities, without any further fits: a share of `confidence_level` of the
-        samples has its true class in its set. No other score gives smaller sets in the mean if the
-        probabilities are right [1]_. Single classes may have a smaller or a larger share.
-        The share is one of samples with their `sample_weight`; a `class_weight` changes the
-        probabilities, and so the sets, but not the share.
+        A prediction set contains the classes whose probability is at least a threshold. The threshold
+        is computed from the out-of-fold probabilities so that the sets of the training samples have a
+        coverage of `confidence_level`. If the probabilities are correct, no other score gives smaller
+        sets on average [1]_. The coverage of single classes may be lower or higher. The coverage is
+        weighted by `sample_weight`; a `class_weight` changes the probabilities, and so the sets, but
+        not the coverage.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
         confidence_level : float, default=0.9
-            The share of new samples whose set has the true class, if they are like those of `fit`; with
-            `groups`, also for samples of new groups. It is between 0 and 1.
+            The coverage for new samples from the same distribution, between 0 and 1; with `groups`,
+            also for samples of new groups.
 
         Returns
         -------
         sets : ndarray of bool, of shape (n_samples, n_classes)
-            Whether the set of a sample has a class. Columns are ordered as `classes_`. A set is empty
-            if no class is probable enough, as for some samples if the accuracy is above the confidence.
-            It has all classes if `fit` had too few samples for the confidence: 0.9 takes 9 samples,
-            0.99 takes 99.
+            Whether the set of a sample contains a class. The columns are in the order of `classes_`. A
+            set is empty if no class is probable enough, which happens if the accuracy is higher than
+            the confidence level. It contains all classes if `fit` had too few samples: 0.9 needs 9
+            samples, 0.99 needs 99.
 
         References
         ----------
@@ -175,14 +175,14 @@ class NumbersMixin(RegressorMixin):
     """No quantile is lower; 0 if the loss allows positive predictions only."""
 
     def predict(self, X: MatrixLike, quantiles: ArrayLike | None = None) -> NDArray:
-        """Predict numbers.
+        """Predict the target.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
         quantiles : float or list of float, default=None
-            Quantiles to predict in place of numbers.
+            Quantiles to predict instead of the target.
 
             .. deprecated:: 0.7.0
                It will be removed in 0.8.0; use :meth:`predict_quantiles`.
@@ -204,20 +204,19 @@ class NumbersMixin(RegressorMixin):
             return self._predict(self._check_X(X))
 
     def predict_quantiles(self, X: MatrixLike, quantiles: ArrayLike) -> NDArray:
-        """Predict quantiles of the numbers.
+        """Predict quantiles of the target.
 
-        They are found from the errors of the out-of-fold predictions. Where the size of errors rises or
-        falls with the prediction, so do the distances between the quantiles, if this lowers the pinball
-        loss out of fold. A :class:`skdense.TabularRegressor` also finds from the columns of X how large
-        the error of a row is.
+        Quantiles are estimated from the errors of the out-of-fold predictions. The distances between
+        them may depend on the prediction, if this decreases the out-of-fold pinball loss. For a
+        :class:`skdense.TabularRegressor` they may also depend on the columns of X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
         quantiles : float or array-like of shape (n_quantiles,)
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. A float is one quantile.
+            The quantiles to predict, such as ``[0.05, 0.95]`` for a 90% interval. A float is one
+            quantile.
 
         Returns
         -------
@@ -245,7 +244,7 @@ class NumbersMixin(RegressorMixin):
         return np.maximum(np.stack(quantiles_of_outputs, axis=1).reshape(shape), self._lowest)
 
     def predict_interval(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
-        """Predict the interval that has the true value with this confidence.
+        """Predict intervals that contain the true value with a given confidence.
 
         Its ends are two quantiles of :meth:`predict_quantiles`: values are below it as often as above.
 
@@ -254,15 +253,14 @@ class NumbersMixin(RegressorMixin):
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
         confidence_level : float, default=0.9
-            The share of new samples whose interval has the true value, if they are like those of `fit`;
-            with `groups`, also for samples of new groups. It is between 0 and 1.
+            The coverage for new samples from the same distribution, between 0 and 1; with `groups`,
+            also for samples of new groups.
 
         Returns
         -------
         interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-            The lower and the upper end. They are infinite, or the lower one is 0 if the loss has
-            positive predictions only, if `fit` had too few samples for the confidence: 0.9 takes 19
-            samples, 0.99 takes 199.
+            The lower and the upper bound. If `fit` had too few samples, they are infinite (the lower
+            one is 0 if the loss has only positive predictions): 0.9 needs 19 samples, 0.99 needs 199.
         """
         check_confidence_level(confidence_level)
         return self.predict_quantiles(X, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])

@@ -231,9 +231,9 @@ def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
     inside = np.mean((X_val >= X.min(axis=0)) & (X_val <= X.max(axis=0)))
     if inside < 0.5:
         compat.warn_at_caller(
-            f"{1 - inside:.0%} of the values of X_val lie outside of the range that their feature has "
-            "in X. If this is a step of a Pipeline that transforms X, X_val is not transformed unless "
-            "it is named: Pipeline(..., transform_input=['X_val'])."
+            f"{1 - inside:.0%} of the values of X_val are outside the range of their feature in X. In "
+            "a Pipeline that transforms X, X_val is only transformed with Pipeline(..., "
+            "transform_input=['X_val'])."
         )
 
 

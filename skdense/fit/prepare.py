@@ -265,7 +265,7 @@ def _set_aside(
         )
     except ValueError as error:
         raise ValueError(
-            f"early_stopping cannot set aside validation_fraction={estimator.validation_fraction} of "
+            f"early_stopping cannot hold out validation_fraction={estimator.validation_fraction} of "
             f"{data.n_samples} samples: {error}"
         ) from error
     if len(validation_rows) < 2:
@@ -281,8 +281,9 @@ def _check_some_weight(training: Data, validation: Data | None) -> None:
     for name, data in {"train on": training, "validate on": validation}.items():
         if data is not None and data.weights is not None and not data.select(data.weights).any():
             raise ValueError(
-                f"the samples to {name} have no weight: all their sample weights, times class weights, "
-                "are zero; change these weights, or the split, for instance by validation_fraction"
+                f"the samples to {name} have no weight: all sample weights, multiplied by class "
+                "weights, are zero; change the weights or the split, for example with "
+                "validation_fraction"
             )
 
 

@@ -80,20 +80,20 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
         compat.warn_at_caller(
             f"lbfgs failed to converge after {progress.epochs} iteration(s): {network.failure}. "
             f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
-            "data, for instance with StandardScaler.",
+            "data, for example with StandardScaler.",
             ConvergenceWarning,
         )
     elif estimator.early_stopping and (n_nan := np.isnan(network.curves.validation_score).sum()):
         compat.warn_at_caller(
             f"The validation score was NaN in {n_nan} of {progress.epochs:.0f} epochs, which early "
-            f"stopping passed over. {_likely_cause_of_nan(job, network)}",
+            f"stopping ignored. {_likely_cause_of_nan(job, network)}",
             ConvergenceWarning,
         )
     elif warn_max_iter and not job.incremental and not progress.active and not progress.converged:
         compat.warn_at_caller(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale X, "
-            "for instance with StandardScaler.",
+            "for example with StandardScaler.",
             ConvergenceWarning,
         )
     vars(estimator).update(attributes)
@@ -189,7 +189,7 @@ def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
     and_so = "the loss is no better than that of the best constant output"
     return (
         f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "
-        f"{layer + 1}{saturated} give the same output for every sample, and "
+        f"{layer + 1}{saturated} have the same output for every sample, and "
         f"{'so does the network' if units.all() else and_so}. {likely_cause(job, network)}"
     )
 
@@ -200,11 +200,11 @@ def _nearly_constant(job: Job, layer: int) -> str:
     cures = ["activation='relu'"] if estimator.activation == "logistic" else []
     if job.spec.solver != LBFGS:
         cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
-    cures.append("scaling X, for instance with StandardScaler")
+    cures.append("scaling X, for example with StandardScaler")
     return (
-        f"The network is nearly constant: all units of hidden layer {layer} give nearly the same "
-        "output for every sample, and the loss is hardly better than that of the best constant output. "
-        "If there is something to learn, training stopped too early. Try "
+        f"The network is nearly constant: all units of hidden layer {layer} have nearly the same "
+        "output for every sample, and the loss is hardly better than that of the best constant "
+        "output. If the data contain a signal, training stopped too early. Try "
         f"{', or '.join(cures)}, or a tol below {estimator.tol:g}."
     )
 
@@ -243,7 +243,7 @@ def likely_cause(job: Job, network: Network) -> str:
     largest = _largest(data.X)
     if not _SMALL <= largest <= _LARGE:
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
-        cures.append("scaling X, for instance with StandardScaler")
+        cures.append("scaling X, for example with StandardScaler")
     largest = _largest(data.targets)
     if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")

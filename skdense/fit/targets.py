@@ -221,7 +221,7 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
         try:
             check_classification_targets(y)
         except ValueError as error:
-            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
+            raise ValueError(f"{error} For regression use LowLevelMLPRegressor.") from None
         raise
     return encoder
 
@@ -278,13 +278,13 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
         raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
     if y.dtype.kind not in "biufO":
         raise ValueError(
-            f"{name} must contain numbers, got dtype {y.dtype}; convert it, or use a classifier to "
-            "predict classes"
+            f"{name} must be numeric, got dtype {y.dtype}; convert it, or use a classifier to predict "
+            "classes"
         )
     try:
         return y.astype(np.float64) if y.dtype.kind == "O" else y
     except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"{name} must contain numbers: {error}") from error
+        raise ValueError(f"{name} must be numeric: {error}") from error
 
 
 # --- either of them ----------------------------------------------------------------------------------

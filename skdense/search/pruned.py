@@ -27,71 +27,72 @@ _N_CANDIDATES = 64
 class PrunedSearchCV(RandomizedSearchCV):
     """Search over parameters of a network, with cross-validation, that drops bad candidates early.
 
-    All candidates begin to train on all splits. After the epochs of the first rung they are scored, and
-    of each a forecast is made, from how its score has been moving, of its score at the end. Those with
-    the best forecasts go on, from where they are, to the next rung, and so on to `max_iter`. With the
-    default rungs, 64 candidates train for about two fifths of the epochs that they would all take.
+    All candidates begin to train on all splits. At the first rung, a number of epochs, they are scored,
+    and the final score of each is forecast from its scores so far. The candidates with the best
+    forecasts continue to the next rung, and so on to `max_iter`. With the default rungs, 64 candidates
+    need about 40% of the epochs of a search without pruning.
 
-    A candidate that reaches the end has trained as if it had never paused, so its scores are those of
+    A candidate that reaches the end has been trained without interruption, so its scores are those of
     GridSearchCV up to rounding. The networks train at the same time, in threads of this process.
 
     Parameters
     ----------
     estimator : LowLevelMLPClassifier, LowLevelMLPRegressor, Pipeline or TransformedTargetRegressor
         The network, with a `solver` other than 'lbfgs', or a model that ends with one. The steps before
-        it are fitted once for each split and each setting of theirs.
+        it are fitted once for each split and each setting of these steps.
 
     param_distributions : dict or list of dicts
-        For each name of a parameter a list of values, or a distribution with a method `rvs`, as those
-        of `scipy.stats`. Of several dicts, one is drawn first.
+        For each parameter name a list of values, or a distribution with a method `rvs`, as in
+        `scipy.stats`. Of several dicts, one is drawn first.
 
     n_candidates : int, default=None
-        How many candidates to draw; from lists alone they are drawn without replacement. None takes the
-        whole grid if there are lists alone, and 64 draws otherwise.
+        The number of candidates to draw; if all parameters have lists, they are drawn without
+        replacement. None uses the whole grid if all parameters have lists, and 64 draws otherwise.
 
     factor : float, default=1.6
-        After a rung, one of `factor` candidates goes on, rounded up.
+        At each rung, 1 / `factor` of the candidates continue, rounded up.
 
     rung_epochs : sequence of int, default=None
-        After how many epochs candidates are compared. They rise to at most the `max_iter` of the
-        estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, from 3 epochs on, whatever
-        `factor` is. An empty sequence trains all candidates to the end.
+        The epochs after which candidates are compared, in increasing order and at most `max_iter` of
+        the estimator, which is always the last one; if candidates differ in `max_iter`, the largest is
+        used. None means 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, without those below 3 epochs. An
+        empty sequence trains all candidates to the end.
 
     scoring : str or callable, default=None
-        The scorer, as for GridSearchCV; one metric. None takes the method `score` of the estimator.
+        The scorer, as for GridSearchCV, but one metric only. None uses the method `score` of the
+        estimator.
 
     refit : bool, default=True
-        Whether to fit the best candidate to all samples in the end.
+        Whether to fit the best candidate to all samples at the end.
 
     cv : int, cross-validation generator or iterable, default=None
-        The splits, as for GridSearchCV; None makes five folds.
+        The splits, as for GridSearchCV; None means five folds.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the candidates.
+        Determines the candidates.
 
     n_jobs : int, default=None
         The number of threads that train, as in :func:`skdense.fit_many`.
 
     verbose : int, default=0
-        Whether to print a line after each rung.
+        Whether to print one line per rung.
 
     error_score : 'raise' or float, default=nan
-        The score of a fit that has failed, for instance since it diverged, or that could not be scored,
+        The score of a fit that failed, for example because it diverged, or that could not be scored,
         with a FitFailedWarning. A failed fit is not trained further. 'raise' raises the error. NaN is
-        the worst score.
+        ranked last.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        The table of scikit-learn's halving searches: a row for each candidate at each rung that it has
-        reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
-        `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is what a
-        candidate took up to this rung: as networks train at the same time, those that train get equal
-        parts of the time of a rung.
+        The results, as in scikit-learn's halving searches: one row for each candidate at each rung that
+        it reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
+        `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is the
+        time of a candidate up to this rung; the time of a rung is divided equally among the networks
+        that train at the same time.
 
     best_estimator_ : estimator
-        The best candidate, fitted to all samples. Not there if ``refit=False``.
+        The best candidate, fitted to all samples. Not available if ``refit=False``.
 
     best_score_ : float
         The mean score of the best candidate over the splits.
@@ -103,7 +104,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         The row of `cv_results_` with the best score of the last rung.
 
     n_candidates_ : list of int
-        How many candidates reached each rung.
+        The number of candidates that reached each rung.
 
     n_resources_ : list of int
         The epochs of each rung.
@@ -118,16 +119,17 @@ class PrunedSearchCV(RandomizedSearchCV):
         The number of splits.
 
     refit_time_ : float
-        The seconds of the last fit, to all samples. Not there if ``refit=False``.
+        The seconds of the final fit to all samples. Not available if ``refit=False``.
 
     classes_ : ndarray of shape (n_classes,)
-        The labels of a classifier. Not there if ``refit=False``.
+        The labels of a classifier. Not available if ``refit=False``.
 
     n_features_in_ : int
-        The number of features. Not there if ``refit=False``.
+        The number of features. Not available if ``refit=False``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the features, where X has names that are all strings. Not there if ``refit=False``.
+        The names of the features, if X has names that are all strings. Not available if
+        ``refit=False``.
 
     multimetric_ : bool
         False.
@@ -139,22 +141,23 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     Notes
     -----
-    A rung's score is that of the network after the last epoch, or with ``early_stopping=True`` after
-    the best one so far. A network that has converged waits, and is judged by its score.
+    The score at a rung is that of the last epoch, or with ``early_stopping=True`` of the best epoch so
+    far. A network that has converged keeps its score.
 
-    The forecast takes a loss to fall by the same factor whenever the epochs double, and 0.6 of this
-    slope to go on. The loss is minus the score if all scores are negative, as those of
-    'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. Of scores above 1
-    no forecast is made: candidates are compared by their scores. The slope needs an earlier score. So
-    before the first rung, and before a rung far behind the last one, candidates are scored once more.
+    The forecast assumes that the loss decreases by the same factor each time the epochs double, and
+    uses 0.6 of the fitted slope. The loss is minus the score if all scores are negative, as for
+    'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. For scores above 1
+    there is no forecast, and candidates are compared by their scores. Because the slope needs an
+    earlier score, candidates are scored once more before the first rung, and before a rung that is far
+    from the previous one.
 
-    Networks are padded to share programs, which changes the last bits of their numbers. In float32 and
-    at large rates, training may amplify this.
+    Networks are padded to share programs, which changes the last bits of the results. In float32 and
+    with large learning rates, training may amplify this.
 
-    Before anything trains, the scorer is called once for each split with a network that is not yet
-    trained. What it raises there is raised at once.
+    Before training, the scorer is called once per split with an untrained network, so that its errors
+    are raised immediately.
 
-    A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
+    `verbose` and `warm_start` of the network only affect the final fit to all samples.
 
     Once a rung is over, Ctrl-C ends the search with a warning, and the best candidate of the rungs that
     are over is refitted.
@@ -241,12 +244,12 @@ class PrunedSearchCV(RandomizedSearchCV):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples; for a Pipeline whatever its first step takes.
+            The samples; for a Pipeline, the input of its first step.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What to predict.
+            The targets.
         **params : dict
             Parameters of the `fit` of the estimator, such as `sample_weight`, and `groups` for the
-            splits. With metadata routing they go to whoever requests them.
+            splits. With metadata routing they are passed to the objects that request them.
 
         Returns
         -------
@@ -258,10 +261,10 @@ class PrunedSearchCV(RandomizedSearchCV):
         TypeError
             If the estimator does not end with a network of this package whose `fit` is not overridden.
         ValueError
-            If a parameter is invalid, or all fits fail before the first rung is over.
+            If a parameter is invalid, or all fits fail before the end of the first rung.
         Exception
-            What a fit or the scorer raises with ``error_score='raise'``, and what the scorer raises for
-            a network that is not yet trained.
+            Errors of a fit or of the scorer with ``error_score='raise'``, and errors of the scorer for
+            an untrained network.
         """
         network_of(self.estimator)
         scorer: Any = check_scoring(self.estimator, self.scoring)

@@ -98,12 +98,12 @@ class Candidate:
         self.estimator, self.prefix = network_of(self.model)
         if self.estimator.solver == LBFGS:
             raise ValueError(
-                "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
-                f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"
+                f"solver='lbfgs' has no epochs, so it cannot be pruned; use {ANY_OPTIMIZER}, or "
+                "scikit-learn's RandomizedSearchCV"
             )
         if compat.has_callbacks(self.estimator):
             raise ValueError(
-                "estimator must have no callbacks, since many networks train at the same time; set "
+                "estimator must have no callbacks, because many networks train at the same time; set "
                 "them on the search itself"
             )
 
@@ -352,11 +352,13 @@ def rungs_of(rungs: Any, max_iter: int) -> list[int]:
         rungs = dict.fromkeys(round(share * max_iter) for share in SHARES)
         return [*(rung for rung in rungs if _FIRST <= rung < max_iter), max_iter]
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
-        raise ValueError(f"rung_epochs must be ints, after which to compare, got {rungs!r}")
+        raise ValueError(
+            f"rung_epochs must be ints, the epochs after which candidates are compared, got {rungs!r}"
+        )
     if list(rungs) != sorted(set(rungs)) or any(not 1 <= rung <= max_iter for rung in rungs):
         raise ValueError(
-            f"rung_epochs must rise, be positive and not exceed max_iter={max_iter}, got {rungs!r}; "
-            "() trains all candidates to the end"
+            f"rung_epochs must be increasing, positive and at most max_iter={max_iter}, got "
+            f"{rungs!r}; () trains all candidates to the end"
         )
     return list(dict.fromkeys([*map(int, rungs), max_iter]))
 

@@ -31,52 +31,52 @@ _ROWS_TO_COMPARE = 10
 _DETAILS = ["column", "difference", "count", "n_values", "share", "share_in_fit", "example", "text"]
 """The columns of what `compare` returns."""
 _NO_EFFECT = (
-    "it says no more about y than chance, also beside the other columns; if parts of its values say "
-    "something, make columns of these parts, or keep it by an entry in column_kinds"
+    "it is not significantly related to y, also in addition to the other columns; if a part of the "
+    "values is informative, extract it to a column, or keep the column with an entry in column_kinds"
 )
 """Why a column of many levels is not used."""
 
 
 class TableEncoder(TransformerMixin, Saved):
-    """Write a table as an array of float32, in which a column has one meaning.
+    """Encode a table with mixed columns as a float32 array.
 
     Numbers, bools, durations, and numbers that are stored as strings are shifted by the median of their
-    distinct values, and those far from 1 are multiplied by a power of two, so that float32 is precise
-    enough. Dates become their seconds, shifted as well, their year, and sines and cosines of month,
-    day, hour and weekday. Missing ones of all of these are NaN, and a column that has any in `fit` gets
-    another column that is 1 where they are. Of strings and categories, each level of at least five rows
-    gets a column, and all others share one. Those of 40 or more levels are also written by their words,
-    and by the place and the frequency of their levels, but left out if they say no more about y than
-    chance, such as IDs; y serves for nothing else. Constant columns are left out. A warning names the
-    columns of which nothing is left, and others those that may be read in another way.
+    distinct values, and multiplied by a power of two if they are far from 1, so that float32 is precise
+    enough. Dates are encoded by their seconds, also shifted, their year, and sines and cosines of
+    month, day, hour and weekday. Missing values of these types are NaN, and a column with missing
+    values in `fit` gets an additional indicator column. For strings and categories, each level with at
+    least five rows gets a column, and all other levels share one. Columns with 40 or more levels are
+    also encoded by their words, and by the place and the frequency of their levels, but dropped if they
+    are not significantly related to y, such as IDs; y is used for nothing else. Constant columns are
+    dropped. Warnings name the dropped columns, and columns that may have been misread.
 
     Parameters
     ----------
     column_kinds : dict, default=None
-        What columns are, by their names, or by their positions if X is an array: "number", "category",
-        "text", "date", "duration" or "ignore". A dict with this word as its "kind" may also have the
-        "format" of dates as strings, or a list of formats, and the "decimal" mark, "." or ",", and the
-        "unit" of amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``. These kinds
-        take precedence over the values, and whether y depends on such a column is not tested. "NA" is a
-        category, but a missing text. What is ignored may be missing in tables to transform.
+        The types of columns, by their names, or by their positions if X is an array: "number",
+        "category", "text", "date", "duration" or "ignore". A dict with this word as its "kind" may also
+        contain the "format" of dates as strings, or a list of formats, and the "decimal" mark, "." or
+        ",", and the "unit" of amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``.
+        These types override the inferred ones, and such columns are not tested for a relation to y.
+        "NA" is a category, but a missing text. Ignored columns may be absent in tables to transform.
 
     Attributes
     ----------
     output_sources_ : ndarray of str of shape (n_features_out,)
-        The table's column that each column of the result comes from.
+        The column of the table from which each column of the result is computed.
 
     output_roles_ : ndarray of str of shape (n_features_out,)
-        What each column of the result is: "number", "duration", "date", "level", "word", "place",
+        The role of each column of the result: "number", "duration", "date", "level", "word", "place",
         "frequency" or "missing".
 
     dropped_ : dict of str to str
-        For each column of the table of which nothing is used the reason.
+        The reason for each column of the table that is not used.
 
     n_features_in_ : int
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if X has names that are all strings.
 
     Examples
     --------
@@ -101,16 +101,15 @@ class TableEncoder(TransformerMixin, Saved):
         self.column_kinds = column_kinds
 
     def fit(self, X: MatrixLike, y: NDArray | None = None) -> Self:
-        """Learn how to write each column.
+        """Learn the encoding of each column.
 
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
-            What to predict, classes as integers or numbers as floats. It is not written into any
-            column: it only serves for a test which columns of many levels say something about it. With
-            None all of them stay.
+            The targets, classes as integers or real values. They are only used to test which columns
+            with many levels are related to them. With None, no column is dropped by this test.
 
         Returns
         -------
@@ -120,28 +119,28 @@ class TableEncoder(TransformerMixin, Saved):
         Raises
         ------
         ValueError
-            If X has no rows, another number of them than y, or two columns of the same name; or if
-            nothing is left of any column.
+            If X has no rows, another number of rows than y or two columns of the same name, or if no
+            column can be used.
         TypeError
-            If X is no table or sparse.
+            If X is not a table, or sparse.
         """
         self._fit(X, y)
         return self
 
     def fit_transform(self, X: MatrixLike, y: NDArray | None = None) -> NDArray:
-        """Learn how to write each column, and write the table.
+        """Learn the encoding of each column and encode the table.
 
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
-            What to predict, see `fit`.
+            The targets, see `fit`.
 
         Returns
         -------
         numbers : ndarray of shape (n_samples, n_features_out), of float32
-            With NaN for what is missing.
+            The encoded table; missing values are NaN.
         """
         return self._fit(X, y)
 
@@ -203,7 +202,7 @@ class TableEncoder(TransformerMixin, Saved):
         Returns
         -------
         numbers : ndarray of shape (n_samples, n_features_out), of float32
-            With NaN for what is missing.
+            The encoded table; missing values are NaN.
 
         Raises
         ------
@@ -211,7 +210,7 @@ class TableEncoder(TransformerMixin, Saved):
             If X has no rows, or a column is missing, or has values of a type that cannot be written as
             those in `fit`.
         TypeError
-            If X is no table or sparse.
+            If X is not a table, or sparse.
         """
         return self._written(self._read(X))
 
@@ -233,19 +232,19 @@ class TableEncoder(TransformerMixin, Saved):
         return pd.DataFrame(rows, columns=_DETAILS)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """The names of the columns of what `transform` returns.
+        """Get the names of the columns that `transform` returns.
 
         Parameters
         ----------
         input_features : object
-            Not used: the names are those of the table that was given to `fit`.
+            Ignored: the names are based on the table in `fit`.
 
         Returns
         -------
         names : ndarray of shape (n_features_out,)
-            Each begins with the name of the table's column, and no two are the same: ``c=red`` is a
-            level, ``c~red`` a word, ``c`` a number, which is shifted, and ``c:missing`` and others are
-            what their ends say.
+            Distinct names that begin with the name of the column of the table: ``c=red`` is a level,
+            ``c~red`` a word, ``c`` a shifted number, and ``c:missing`` and others have their role after
+            the colon.
         """
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
@@ -267,7 +266,9 @@ class TableEncoder(TransformerMixin, Saved):
             series = dict(zip((column.name for column in self._columns), series.values()))
         needed = [column.name for column in self._columns if not isinstance(column, Ignored)]
         if absent := [name for name in needed if name not in series]:
-            raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
+            raise ValueError(
+                f"X lacks columns that it had in fit: {absent}; it has the columns {list(series)}"
+            )
         values_of, differences, used = {}, [], self._used
         for column in used.in_order:
             report = partial(_report, differences, column.name)
@@ -378,8 +379,8 @@ def _read_in_fit(column, values, is_given):
             raise ValueError(f"{counts} cannot, such as {shown(example)}")
         if is_given:
             remarks.append(
-                f"column {column.name!r}: {counts} cannot be read as {column.kind}, such as "
-                f"{shown(example)}, and are taken as missing"
+                f"column {column.name!r}: {counts} cannot be read as {column.kind}, for example "
+                f"{shown(example)}, and count as missing"
             )
 
     return column.read(values, report), remarks

@@ -1,4 +1,4 @@
-"""TabularClassifier and TabularRegressor: a strong default for tables with columns of any type.
+"""TabularClassifier and TabularRegressor, models for tables with mixed columns.
 
 `fit` of both is `BaseTabular.fit`. `columns.py` reads the table, `models.py` has the models and all
 that the size of the table decides, `views.py` what each of them sees. A blend of `skdense.ensemble`
@@ -84,37 +84,36 @@ class BaseTabular(Saved):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Read the columns of the table, and fit all models at the same time.
+        """Encode the columns of the table and fit all models.
 
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
-            The table. Its columns may have any type, and missing values.
+            The table. Columns may have any type and missing values.
         y : array-like of shape (n_samples,)
-            What to predict: labels of any type, or numbers; for the regressor also of shape
-            (n_samples, n_outputs).
+            The targets: labels of any type for the classifier, real values for the regressor, also of
+            shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples. Rows of weight zero are absent: the fit is that of the others, and
-            their out-of-fold predictions are NaN. Columns are read without weights. For intervals and
-            sets only the ratios of the weights matter: they are worth
-            ``sum(weights)**2 / sum(weights**2)`` samples (Kish, 1965). If your weights are counts of
-            equal samples, repeat the rows.
+            Weights of the samples. Rows of weight zero are ignored, and their out-of-fold predictions
+            are NaN. Weights do not affect the encoding of columns. For intervals and sets only the
+            ratios of the weights matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples
+            (Kish, 1965). If your weights are counts of equal samples, repeat the rows.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample. If `cv` is None or an int, no group is in two folds, so that
-            out-of-fold scores, intervals and sets are those of new groups.
+            The group of each sample. If `cv` is None or an int, all samples of a group are in the same
+            fold, so that out-of-fold scores, intervals and prediction sets are valid for new groups.
 
         Returns
         -------
         self : object
-            The fitted estimator. An error leaves an earlier fit as it was.
+            The fitted estimator. After an error, the estimator keeps its earlier fit.
 
         Raises
         ------
         ImportError
-            Without pandas and LightGBM, or where strings may be dates without skrub, which the extra
-            `tables` installs.
+            If pandas, LightGBM or, for strings that may be dates, skrub is missing. The extra `tables`
+            installs them.
         TypeError
-            If X is no table.
+            If X is not a table.
         ValueError
             If the data or parameters are invalid.
         """
@@ -209,9 +208,9 @@ class BaseTabular(Saved):
         Returns
         -------
         summary : pandas.DataFrame
-            A row for each model, by its name, and the last one for the blend, "all", with weights,
-            out-of-fold losses and scores, numbers of members, and times, as
-            :meth:`skdense.ensemble.BlendClassifier.summary` explains.
+            One row per model, and the last one, "all", for the blend, with weights, out-of-fold losses
+            and scores, numbers of members and times; see
+            :meth:`skdense.ensemble.BlendClassifier.summary`.
         """
         check_is_fitted(self)
         return self.ensemble_.summary()
@@ -228,75 +227,75 @@ class BaseTabular(Saved):
 
 
 class TabularClassifier(LabelsMixin, BaseTabular):
-    """A classifier for tables with columns of any type, with or without missing values.
+    """A classifier for tables with mixed columns and missing values.
 
-    It takes a data frame of any library, or an array, as it is, and needs no settings.
+    It accepts data frames and arrays without preprocessing, and needs no tuning.
 
-    A :class:`skdense.tabular.TableEncoder` reads the columns: numbers, dates and durations, also if
-    they are strings, categories and texts. Columns that are constant, or codes that say no more about
-    the classes than chance, are left out, with a warning that says why.
+    A :class:`skdense.tabular.TableEncoder` encodes the columns: numbers, dates and durations, also
+    stored as strings, categories and texts. Constant columns, and columns with many categories that are
+    not significantly related to y, are dropped with a warning.
 
-    The models are a :class:`skdense.ensemble.BlendClassifier` of
+    The ensemble is a :class:`skdense.ensemble.BlendClassifier` of
 
-    - `plain`: networks on scaled columns, unless there are two classes;
-    - `ramps`: networks that also see piecewise-linear functions of them [1]_;
-    - `trees`: LightGBM's boosted trees, on columns as they are;
-    - `deep`: the same with more leaves, the more the more rows there are, up to 127;
-    - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which chooses its penalty;
-    - `sparse`: the same with an L1 penalty, which leaves columns out;
-    - `constant`: the shares of the classes, without weight where the others are clearly better.
+    - `plain`: networks on scaled columns, except for two classes;
+    - `ramps`: networks that also see piecewise linear functions of the columns [1]_;
+    - `trees`: LightGBM's boosted trees, on unscaled columns;
+    - `deep`: the same with more leaves, up to 127 for many rows;
+    - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which selects its penalty;
+    - `sparse`: the same with an L1 penalty;
+    - `constant`: the class frequencies, with no weight if the other models are clearly better.
 
-    Members are fitted outside of each fold, and networks and trees are stopped by the log-loss of it.
-    Networks have two hidden layers of 128 units, or 64 for two classes. How long they train, in what
-    minibatches, and the number of folds follow from the number of rows. With fewer than 400 rows to
-    train on, folds stop nothing, since they are too small to choose by. Trees are left out with more
-    than 10 classes, `deep` also with fewer than 5,000 rows. Linear and constant models are left out
-    with at least 10,000 rows; `sparse` is for two classes, and at most 1,000 rows or 5 rows for each
-    column of the encoded table.
+    Each model has one member per fold, trained on the other rows. Networks and trees use the log-loss
+    of the held-out fold for early stopping. Networks have two hidden layers of 128 units, or 64 for two
+    classes. The number of rows determines the number of epochs, the minibatches and the number of
+    folds. With fewer than 400 training rows, early stopping is off. Trees are not fitted for more than
+    10 classes, and `deep` needs at least 5,000 rows. Linear and constant models are not fitted from
+    10,000 rows; `sparse` is fitted for two classes, and at most 1,000 rows or 5 rows per column of the
+    encoded table.
 
     Parameters
     ----------
     models : list of str or (str, estimator), default=None
-        The models: names of the above, or pairs of a name and any classifier that has `predict_proba`.
-        None takes those that suit the table; those of a list are fitted whatever its size is. An
-        estimator takes the place of the model whose name it has, and sees what that sees. With another
-        name, a network sees what `plain` sees, an estimator that allows NaN what `trees` see, and
-        others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
-        member, but with scikit-learn's estimators, which follow joblib. An estimator may also be given
-        as a :class:`skdense.ensemble.CrossFitClassifier` of it, whose folds and seeds are the table's.
+        The models: names from the list above, or pairs of a name and any classifier with
+        `predict_proba`. None selects models by the size of the table; the models of a list are always
+        fitted. An estimator with the name of a built-in model replaces it and receives its input. With
+        another name, a network receives the input of `plain`, an estimator that supports NaN the input
+        of `trees`, and others the input of `linear`. Unset `n_jobs` or `thread_count` becomes 1,
+        because members already use all cores, except for scikit-learn's estimators, which follow
+        joblib. An estimator may also be given as a :class:`skdense.ensemble.CrossFitClassifier` of it,
+        whose folds and seeds are the table's.
 
     column_kinds : dict, default=None
-        What columns are, by their names, or by their positions in an array: "number", "category",
+        The types of columns, by their names, or by their positions in an array: "number", "category",
         "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
-        and the unit of amounts, as explained for :class:`skdense.tabular.TableEncoder`. These kinds
-        take precedence over guesses by the values, and such columns stay whether y depends on them or
-        not. Ignored columns may be missing in tables to predict.
+        and the unit of amounts, see :class:`skdense.tabular.TableEncoder`. These types override the
+        inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
+        absent in tables to predict.
 
     network_params : dict, default=None
-        Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in
-        the place of the defaults for tables, such as ``{"dropout": 0.2}``.
+        Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`,
+        such as ``{"dropout": 0.2}``, instead of the defaults for tables.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each model is fitted without each fold. None means 8 folds, or 4 for
-        tables of at least 10,000 rows.
+        The folds: each model has one member per fold. None means 8 folds, or 4 from 10,000 rows.
 
     verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, and one with the out-of-fold loss of
-        each model and of the blend.
+        Whether to print the score of each member, and the out-of-fold loss of each model and of the
+        blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members. Trees that find out which columns help, and how large
-        errors are, have the seed 0.
+        Determines the folds and the seeds of the members. The trees that test columns and predict the
+        size of errors have the seed 0.
 
     n_jobs : int, default=None
-        How many models and members to fit at the same time, and how many threads predict many rows.
-        None means what ``joblib.parallel_config`` says, or one for each core if it says nothing, which
-        is different from scikit-learn. An int overrides both, and -1 is one for each core.
+        Number of models and members to fit at the same time, and of threads that predict many rows.
+        None means the number of ``joblib.parallel_config``, or one per core without a configuration,
+        unlike in scikit-learn. An int overrides both; -1 means one per core.
 
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weight of each class's samples, for the members, their temperatures and the
-        weights of the models. "balanced" gives all classes the same sum of weights. Of samples of
-        class weight zero only columns are read. `oof_loss_` and `oof_score_` are without it.
+        Factor for the sample weights of each class, in the members, their temperatures and the blend
+        weights. "balanced" gives all classes the same total weight. Samples of class weight zero are
+        used to encode columns only. `oof_loss_` and `oof_score_` do not use class weights.
 
     Attributes
     ----------
@@ -304,31 +303,33 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         The class labels, sorted.
 
     encoder_ : TableEncoder
-        What reads the columns of a table. It names what it makes of them, and what it left out.
+        The fitted encoder of the columns, with the names of the encoded columns and the reasons for
+        dropped ones.
 
     ensemble_ : BlendClassifier
-        The fitted models and their weights. It takes what `encoder_` makes of a table, its classes are
-        0 to ``n_classes - 1``, and what it has for each sample is without those of weight zero.
+        The fitted models and their weights. Its input is a table encoded by `encoder_`, its classes are
+        0 to ``n_classes - 1``, and its attributes with one value per sample do not contain samples of
+        weight zero.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The probabilities of each sample by members that were not trained on it; NaN for a sample that
-        no member held out.
+        The out-of-fold probabilities: for each sample by members that were not trained on it, NaN if no
+        member held it out.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
 
     oof_score_ : float
-        Their accuracy.
+        The accuracy of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if X has names that are all strings.
 
     See Also
     --------
-    TabularRegressor : The same for numbers to predict.
+    TabularRegressor : The same for regression.
 
     References
     ----------
@@ -383,102 +384,101 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
 
 class TabularRegressor(NumbersMixin, BaseTabular):
-    """A regressor for tables with columns of any type, with or without missing values.
+    """A regressor for tables with mixed columns and missing values.
 
-    It takes a data frame of any library, or an array, as it is, and needs no settings. It reads the
-    columns as :class:`TabularClassifier` does, and has the same models for numbers, in a
+    It accepts data frames and arrays without preprocessing, and needs no tuning. It reads the columns
+    as :class:`TabularClassifier` does, and has the same models for numbers, in a
     :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`, and
     `sparse`, for at most 5 rows for each column of the encoded table, a
-    :class:`~sklearn.linear_model.LassoCV`. All members are trained on a y that is scaled as the loss
-    allows, so its unit does not matter. Networks have two hidden layers of 128 units, but from 3,000
-    rows on those of `plain` of 64. Trees are left out with several columns of y, `deep` also with fewer
-    than 5,000 rows, linear and constant models with any loss but the squared error, and with at least
-    10,000 rows.
+    :class:`~sklearn.linear_model.LassoCV`. All members are trained on a scaled y, so results do not
+    depend on its unit. Networks have two hidden layers of 128 units; those of `plain` have 64 units
+    from 3,000 rows. Trees are not fitted for several columns of y, and `deep` needs at least 5,000
+    rows. Linear and constant models are fitted for the squared error and fewer than 10,000 rows.
 
-    How large the error of a row is, for quantiles and intervals, is found out of fold: it is the same
-    for all rows, or follows the prediction, or further trees predict it from the columns, whichever has
-    the lowest pinball loss.
+    The scale of the errors, for quantiles and intervals, is estimated from out-of-fold predictions. It
+    is a constant, a function of the prediction, or predicted from the columns by additional trees,
+    whichever has the lowest pinball loss.
 
     Parameters
     ----------
     models : list of str or (str, estimator), default=None
         The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
-        name and any regressor, as explained for :class:`TabularClassifier`. None takes those that suit
-        the table.
-        Regressors are trained on a scaled y, as `scale_y` of
+        name and any regressor, as described for :class:`TabularClassifier`. None selects models by the
+        size of the table. Regressors are trained on a scaled y, as `scale_y` of
         :class:`skdense.ensemble.CrossFitRegressor` explains, so parameters in units of y, such as
         `epsilon` of :class:`~sklearn.svm.SVR`, are in units of its standard deviation. To train one on
         y as it is, pass ``("svr", CrossFitRegressor(SVR(epsilon=3), scale_y=False))``: its `scale_y`
         holds, and its folds and seeds are the table's.
 
     column_kinds : dict, default=None
-        What columns are, by their names, or by their positions in an array: "number", "category",
+        The types of columns, by their names, or by their positions in an array: "number", "category",
         "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
-        and the unit of amounts, as explained for :class:`skdense.tabular.TableEncoder`. These kinds
-        take precedence over guesses by the values, and such columns stay whether y depends on them or
-        not. Ignored columns may be missing in tables to predict.
+        and the unit of amounts, see :class:`skdense.tabular.TableEncoder`. These types override the
+        inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
+        absent in tables to predict.
 
     network_params : dict, default=None
-        Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`, in
-        the place of the defaults for tables, such as ``{"dropout": 0.2}``.
+        Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`,
+        such as ``{"dropout": 0.2}``, instead of the defaults for tables.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each model is fitted without each fold. None means 8 folds, 5 from
-        3,000 rows on, and 4 from 10,000 rows on.
+        The folds: each model has one member per fold. None means 8 folds, 5 from 3,000 rows, and 4 from
+        10,000 rows.
 
     verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, and one with the out-of-fold loss of
-        each model and of the blend.
+        Whether to print the score of each member, and the out-of-fold loss of each model and of the
+        blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members. Trees that find out which columns help, and how large
-        errors are, have the seed 0.
+        Determines the folds and the seeds of the members. The trees that test columns and predict the
+        size of errors have the seed 0.
 
     n_jobs : int, default=None
-        How many models and members to fit at the same time, and how many threads predict many rows.
-        None means what ``joblib.parallel_config`` says, or one for each core if it says nothing, which
-        is different from scikit-learn. An int overrides both, and -1 is one for each core.
+        Number of models and members to fit at the same time, and of threads that predict many rows.
+        None means the number of ``joblib.parallel_config``, or one per core without a configuration,
+        unlike in scikit-learn. An int overrides both; -1 means one per core.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
-        What networks, trees and the weights of the models minimize. "poisson" is for counts.
+        The loss that networks, trees and the blend weights minimize. "poisson" is for counts.
 
     quantile : float, default=0.5
         The quantile for ``loss="quantile"``.
 
     relative_delta : float, default=1.0
-        For ``loss="huber"``, the error from which on the loss is linear, as a multiple of the standard
+        For ``loss="huber"``, the error above which the loss is linear, as a multiple of the standard
         deviation of y.
 
     Attributes
     ----------
     encoder_ : TableEncoder
-        What reads the columns of a table. It names what it makes of them, and what it left out.
+        The fitted encoder of the columns, with the names of the encoded columns and the reasons for
+        dropped ones.
 
     ensemble_ : BlendRegressor
-        The fitted models and their weights. It takes what `encoder_` makes of a table, and what it has
-        for each sample is without those of weight zero.
+        The fitted models and their weights. Its input is a table encoded by `encoder_`, and its
+        attributes with one value per sample do not contain samples of weight zero.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The prediction of each sample by members that were not trained on it; NaN for a sample that no
-        member held out.
+        The out-of-fold predictions: for each sample by members that were not trained on it, NaN if no
+        member held it out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions, as the metrics of scikit-learn have it; Huber's
-        is that of y divided by its deviation.
+        The mean loss of the out-of-fold predictions, as defined by scikit-learn's metrics; Huber's loss
+        is computed on y divided by its standard deviation.
 
     oof_score_ : float
-        Their R2.
+        The R2 of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if X has names that are all strings.
 
     See Also
     --------
-    TabularClassifier : The same for class labels.
+    TabularClassifier : The same for classification.
 
     Examples
     --------

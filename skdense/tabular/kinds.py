@@ -43,10 +43,10 @@ _MOST_FREQUENT, _SAMPLE = 20, 2000
 _MUCH_MORE = 0.1
 """The smallest increase of the share of one value that is reported."""
 IGNORED = "column_kinds says so"
-_ALL_MISSING, ALL_EQUAL = "all its values are missing", "all its values are equal"
+_ALL_MISSING, ALL_EQUAL = "all values are missing", "all values are equal"
 _ALL_RARE = (
-    "hardly one of its values is in five rows, as with IDs; if parts of them say something, make "
-    "columns of these parts"
+    "almost all values occur in fewer than five rows, as in IDs; if a part of the values is "
+    "informative, extract it to a column"
 )
 """Why nothing of a column can be used."""
 
@@ -174,7 +174,7 @@ class Column:
             example = texts[np.argmax(unread)] if unread.any() else containers[0]
             if n_unread == n > 1:
                 raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
-            text = f"has values that cannot be read as {self.kind} and are taken as missing"
+            text = f"has values that cannot be read as {self.kind} and count as missing"
             self._report_unread(text, n_unread, n, example, report)
         return values[codes]
 
@@ -346,7 +346,7 @@ class Dates(Column):
         n = np.count_nonzero(~np.isnat(dates))
         if n and (zone is None) != (self.zone is None):
             text = f"has dates with {'a' if zone else 'no'} time zone, unlike in fit; those without "
-            report("time zone", f"{text}one are taken as UTC", n, n)
+            report("time zone", f"{text}a time zone are read as UTC", n, n)
         return dates
 
     def _learn(self, values):
@@ -432,7 +432,7 @@ class Levels(Column):
     def read(self, values: Any, report: Any) -> Any:
         """Numbers of levels, and the levels."""
         if containers := containers_in(values):
-            text = "has lists, sets, dicts or arrays, which are taken as missing"
+            text = "has lists, sets, dicts or arrays, which count as missing"
             self._report_unread(text, len(containers), len(values), containers[0], report)
         return factorized(values, MISSING if self.kind == "strings" else {""})
 

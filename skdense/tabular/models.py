@@ -86,8 +86,8 @@ def number_of_folds(samples: Samples, of_classes: bool, warn: Callable[[str], No
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:
         warn(
-            f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
-            "instead, and out-of-fold scores and intervals mean little"
+            f"{what} has {most} sample(s), too few for {n_folds} folds: {chosen} folds are used, and "
+            "out-of-fold scores and intervals are not reliable"
         )
     return chosen
 
@@ -441,7 +441,7 @@ def _resolved(entry, task):
     if isinstance(entry, str):
         if entry not in MODELS:
             raise ValueError(
-                f"models must be of {[*MODELS]}, or (name, estimator) for others, got {entry!r}"
+                f"models must be names from {[*MODELS]}, or (name, estimator) for others, got {entry!r}"
             )
         model = MODELS[entry]
         if why := model.why_not(task):
@@ -453,7 +453,7 @@ def _resolved(entry, task):
     is_estimator = is_pair and hasattr(entry[1], "fit") and not isinstance(entry[1], type)
     if not is_estimator or not is_kind(entry[1]):
         raise ValueError(
-            f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
+            f"models must be names from {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
     name, estimator = entry[0], clone(entry[1])
     if isinstance(estimator, CrossFitClassifier | CrossFitRegressor):  # whose own scaling of y holds
@@ -468,8 +468,8 @@ def _resolved(entry, task):
         sees = "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
     if names_labels(estimator):
         raise ValueError(
-            f"models must not have a class_weight by labels or class_names, as {name!r} has, since "
-            "they see classes as 0 to k-1: use the class_weight of TabularClassifier"
+            f"models must not have a class_weight by labels or class_names, as {name!r} has, because "
+            "classes are encoded as 0 to k-1: use the class_weight of TabularClassifier"
         )
     # Those of scikit-learn take as many threads as are free.
     if not getattr(type(last).__init__, "__module__", "").startswith("sklearn."):

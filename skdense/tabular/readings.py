@@ -35,7 +35,7 @@ _FEW_NUMBERS = 10
 """A column with fewer distinct numbers, and more than a tenth of others, may well have categories."""
 _YEARS, _MONTHS = "%Y", "%Y-%m"
 """Formats of years, which skrub finds in any strings of four digits, and of months."""
-_CONFIRM = ". An entry in column_kinds confirms or changes that"
+_CONFIRM = ". An entry in column_kinds confirms or changes this"
 """The end of remarks on how a column is read."""
 _MARK = re.compile("[.,]")
 """Marks of decimals or of thousands."""
@@ -82,8 +82,8 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
         other = _other_order(texts, form)
         entry = {"kind": "date", "format": other}
         return Dates(name, texts, [form]), other and (
-            f"column {name!r} has dates such as {texts[0]!r}, read with the month first. If the day "
-            f"comes first, pass {_parameter(name, entry)}"
+            f"column {name!r} has dates such as {texts[0]!r}, which are read with the month first. If "
+            f"the day comes first, pass {_parameter(name, entry)}"
         )
     is_number = np.array([NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
@@ -103,14 +103,14 @@ def _decided(name, texts, counts, reading):
     doubts = [reading.doubt] if reading.doubt else []
     if not reading.is_read.all():
         n_others, other = counts[~reading.is_read].sum(), texts[np.argmin(reading.is_read)]
-        doubts.append(f"{n_others} of {counts.sum()} values are none, such as {shown(other)}")
+        doubts.append(f"{n_others} of {counts.sum()} values are not, for example {shown(other)}")
     if not doubts:
         return reading.column, reading.remark
     remark = (
         f"column {name!r} {reading.appearance}, but {' and '.join(doubts)}, so it is read as categories"
     )
     if reading.entry:
-        remark += f". To read it so, pass {_parameter(name, reading.entry)}"
+        remark += f". To convert it, pass {_parameter(name, reading.entry)}"
     return Levels(name, "strings"), remark
 
 
@@ -126,7 +126,7 @@ def format_of_dates(texts: list[str]) -> str | None:
         from skrub import ToDatetime  # importing it takes as long as fitting a small table
         from skrub.core import RejectColumn
     except ImportError:
-        raise ImportError("strings are read as dates by skrub: python -m pip install skrub") from None
+        raise ImportError("reading strings as dates needs skrub: python -m pip install skrub") from None
 
     usual = [text for text in texts if re.search("(19|20)[0-9][0-9]", text)]  # no year such as 0001
     try:
@@ -165,7 +165,7 @@ def _amounts(name, texts, counts, is_number):
     example, (value, _) = shown(texts[first]), amounts[first]
     return Reading(
         is_read,
-        appearance=f"looks like numbers, such as {example}",
+        appearance=f"looks numeric, for example {example}",
         doubt=doubt,
         entry=entry if len(units) == 1 else None,
         column=column,
@@ -178,9 +178,9 @@ def _doubt_of_amounts(texts, amounts, amounts_by_other_mark, units):
     has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", text)) for text in texts]
     if len(units) > 1:
         names = ", ".join(repr(unit) if unit else "none" for unit in units)
-        return f"they have different units: {names}"
+        return f"the units differ: {names}"
     if _marks_are_uncertain(texts, amounts, amounts_by_other_mark):
-        return "it is not certain whether their mark is one of decimals or of thousands"
+        return "the decimal mark is ambiguous"
     if all(has_spaces) and not any(map(_MARK.search, texts)) and units == [""]:
         return "they may be codes"
     return ""
@@ -204,12 +204,12 @@ def _dates(name, texts, counts, is_number):
     is_unsure = any(_other_order(alike, form) for form, alike in texts_by_format.items())
     return Reading(
         is_read,
-        appearance=f"looks like dates, such as {next(iter(texts_by_format.values()))[0]!r}",
-        doubt="it is not certain whether the day or the month comes first" if is_unsure else "",
+        appearance=f"looks like dates, for example {next(iter(texts_by_format.values()))[0]!r}",
+        doubt="it is ambiguous whether the day or the month comes first" if is_unsure else "",
         entry={"kind": "date", "format": forms[0] if len(forms) == 1 else forms},
         column=Dates(name, texts, forms),
-        remark=f"column {name!r} is read as dates of the formats {' and '.join(map(repr, forms))}"
-        f"{_CONFIRM}",
+        remark=f"column {name!r} is read as dates in the formats "
+        f"{' and '.join(map(repr, forms))}{_CONFIRM}",
     )
 
 
@@ -234,7 +234,7 @@ def _numbers(name, texts, counts, is_number):
     has_many = n_read > counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
     if not (has_many or n_read >= _NEARLY_ALL * counts.sum()):
         return None
-    return Reading(is_number, "has mostly numbers", "", "number", Numbers(name), "")
+    return Reading(is_number, "contains mostly numbers", "", "number", Numbers(name), "")
 
 
 # --- kinds that are guessed -------------------------------------------------------------------------
@@ -264,9 +264,9 @@ def guessed_column(name: str, values: Any) -> tuple[Column, list[str], str]:
     remarks, reason = [], ""
     if containers := containers_in(values):
         text = (
-            f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
-            f"as {shown(containers[0])}, and taken as missing; make columns of what is in them, as by "
-            "column.str.join('|').str.get_dummies() for lists of strings"
+            f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, "
+            f"such as {shown(containers[0])}, and count as missing; extract their contents to "
+            "columns, for example with column.str.join('|').str.get_dummies() for lists of strings"
         )
         if len(containers) > len(values) / 2:
             reason = text
@@ -308,12 +308,12 @@ def remarks_on_integers(column: Column, values: Any, reason: str) -> tuple[list[
             f"{_parameter(name, 'category')}"
         )
         if reason:
-            return [], f"as float64 all its values are equal: it has {facts}"
+            return [], f"as float64 all values are equal: it has {facts}"
         return [f"column {name!r} has {facts}"], reason
     if column.n_distinct == column.n_rows >= _FEWEST_IDS:
         remark = (
-            f"column {name!r} may be an ID, as all its {column.n} integers differ. If it is one, pass "
-            f"{_parameter(name, 'ignore')}; {_parameter(name, 'number')} says that it is none"
+            f"column {name!r} may be an ID, because all of its {column.n} integers differ. If it is "
+            f"an ID, pass {_parameter(name, 'ignore')}; {_parameter(name, 'number')} otherwise"
         )
         return [remark], reason
     return [], reason
@@ -372,7 +372,9 @@ def _checked_entry(name, entry):
     options = _OPTIONS.get(kind, set())
     if unknown := sorted(entry.keys() - {"kind"} - options):
         allowed = " and ".join(map(repr, sorted(options))) or "no other key"
-        raise ValueError(f"{beginning}: with kind {kind!r} there may be {allowed}, got {unknown}")
+        raise ValueError(
+            f"{beginning}: with kind {kind!r} the allowed keys are {allowed}, got {unknown}"
+        )
     if entry.get("decimal", ".") not in (".", ","):
         raise ValueError(f"{beginning}: decimal must be '.' or ',', got {entry['decimal']!r}")
     if not isinstance(entry.get("unit", ""), str):
@@ -415,14 +417,13 @@ def _numbers_as(entry, name, values):
     if unit is None and len(units) > 1:
         listed = ", ".join(map(repr, sorted(units)))
         raise ValueError(
-            f"column {name!r} has amounts of different units, {listed}: pass one of them, as in "
-            f"{_parameter(name, entry | {'unit': max(units)})}; the others are missing values then"
+            f"column {name!r} has amounts in different units, {listed}: pass one of them, for example "
+            f"{_parameter(name, entry | {'unit': max(units)})}; the other units then count as missing"
         )
     if others and _marks_are_uncertain(texts, parsed[best], parsed[others[0]]):
         raise ValueError(
-            f"column {name!r} has amounts such as {shown(texts[0])}, and it is not certain whether the "
-            "mark is one of decimals or of thousands: pass "
-            f"{_parameter(name, entry | {'decimal': '.'})}, or ',' as decimal"
+            f"column {name!r} has amounts such as {shown(texts[0])}, with an ambiguous decimal mark: "
+            f"pass {_parameter(name, entry | {'decimal': '.'})}, or ',' as decimal"
         )
     column.decimal, column.unit = best, unit or max(units, default="")
     return column

@@ -28,27 +28,27 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 
 
 class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
-    """Scale the columns of an encoded table as a model needs them.
+    """Scale the columns of an encoded table for a model.
 
-    It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or
-    infinite.
+    The input is a table encoded by :class:`TableEncoder`, or any numeric array, which may contain
+    missing and infinite values.
 
     Parameters
     ----------
     scaling : {"squash", "standard"} or None, default="squash"
-        How columns are scaled. "squash" and "standard" subtract the median and divide by the
+        The scaling of the columns. "squash" and "standard" subtract the median and divide by the
         interquartile range, or by half of the range if that is 0; missing values become the median.
         Then "squash" clips each value z softly to ``z / sqrt(1 + (z / 3)**2)`` [1]_. "standard" limits
-        absolute values to 300, and then scales the column to mean 0 and variance 1. None leaves
-        numbers unchanged, and missing values, too, unless the column had none in `fit`: then trees
-        have not learned where to send them, and they become the median.
+        absolute values to 300, and then scales the column to mean 0 and variance 1. None leaves numbers
+        unchanged, and missing values, too, unless the column had none in `fit`: then trees have not
+        learned where to send them, and they become the median.
 
     n_ramps : int, default=0
-        The most ramps of a column that are appended. A ramp is 0 below one quantile of the column and 1
-        above the next; between them it is linear. Every function that is linear between neighbouring
-        quantiles is a weighted sum of the ramps and a constant [2]_. Equal quantiles count once, and a
-        column of two has no ramp. Each column has fewer, but at least two, where there would be more
-        than 1,000 in all, or where they would take more than 256 MB.
+        The maximum number of ramps per column that are appended. A ramp is 0 below one quantile of the
+        column and 1 above the next; between them it is linear. Every function that is linear between
+        neighbouring quantiles is a weighted sum of the ramps and a constant [2]_. Equal quantiles count
+        once, and a column with two distinct values has no ramp. Columns have fewer ramps, but at least
+        two, if there would be more than 1,000 ramps in total or if they would need more than 256 MB.
 
     rare_factor : float, default=1.0
         The factor of columns with two values, none missing, of which one occurs in less than one row
@@ -63,7 +63,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X has names that are all strings.
+        Names of the columns, if X has names that are all strings.
 
     References
     ----------
@@ -105,14 +105,14 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
 
     @compat.fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
-        """Learn how to scale each column, and where its ramps are.
+        """Learn the scaling of each column and its ramps.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numbers; missing ones are NaN.
+            The values; missing ones are NaN.
         y : object
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numbers; missing ones are NaN.
+            The values; missing ones are NaN.
 
         Returns
         -------
