@@ -547,19 +547,19 @@ MESSY = {
     "currencies": (
         sometimes([f"€{i % 9}.50" for i in range(N)], ["$3.50"] * N, 9),
         "level",
-        "units: 'EUR', 'USD'",
+        "units differ: 'EUR', 'USD'",
     ),
     "half with unit": (
         sometimes([f"{i % 9}" for i in range(N)], ["3%"] * N, 2),
         "level",
-        "units: none, '%'",
+        "units differ: none, '%'",
     ),
     "free": (
         sometimes([f"€{i % 9}.50" for i in range(N)], ["free"] * N, 20),
         "level",
         "10 of 200 .* 'free'",
     ),
-    "which mark": ([f"{1 + i % 9},234" for i in range(N)], "level", "decimals or of thousands"),
+    "which mark": ([f"{1 + i % 9},234" for i in range(N)], "level", "decimal mark is ambiguous"),
     "which day": (
         sometimes(["05/03/2022", "07/08/2022"] * 100, ["2022-01-05"] * N, 5),
         "level",
