@@ -116,7 +116,9 @@ def check_networks(networks: list, *methods: str) -> None:
 
 def _inputs(n_networks, X, y, sample_weight):
     """A `FitInput` for each network, from data for all or lists with those of each."""
-    if not (isinstance(X, list) and len(X) > 0 and all(hasattr(one, "shape") for one in X)):
+    # A list of vectors is one X, which `fit` accepts.
+    is_list = isinstance(X, list) and len(X) > 0
+    if not (is_list and all(len(getattr(one, "shape", ())) == 2 for one in X)):
         return [FitInput(X, y, sample_weight)] * n_networks
     lists = {"X": X, "y": y, "sample_weight": sample_weight}
     for name, values in lists.items():

@@ -174,6 +174,27 @@ def test_every_estimator_knows_the_names_of_a_data_frames_columns():
     np.testing.assert_allclose(models[0].coefs_[0], net().fit(frame, Y).coefs_[0], rtol=0, atol=1e-9)
 
 
+def test_a_second_fit_forgets_the_names_of_the_first():
+    names = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    first, second = net(), net((4,)).fit(names, Y)
+
+    fit_many([first, second], X, Y)
+
+    assert vars(second).keys() == vars(first).keys()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second.predict(X)
+
+
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+def test_an_x_that_is_a_list_of_vectors_is_one_x():
+    few = slice(2)  # as many rows as networks
+    for rows in (slice(None), few):
+        models = fit_many([net(), net((4,))], [*X[rows]], Y[rows])
+        for model in models:
+            assert_identical(model, clone(model).fit(X[rows], Y[rows]))
+
+
 def test_classifiers_and_regressors_of_all_kinds_of_data_are_fitted_in_one_call():
     def quantile(width, quantile):
         settings = {"batch_size": 30, "max_iter": 6, "random_state": 1}

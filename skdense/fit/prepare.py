@@ -35,6 +35,8 @@ from skdense.fit.targets import Encoder, learn_encoder
 
 _AUTO_BATCH = 200
 """What batch_size="auto" stands for, as in MLPClassifier, with as many samples or more."""
+_FEATURE_ATTRIBUTES = "n_features_in_", "feature_names_in_"
+"""What `validate_data` sets; names only if X is a data frame with strings as names."""
 
 
 @dataclass(eq=False)
@@ -95,6 +97,8 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
     widths, dropout = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
     checked = _check_input(estimator, inputs, continues, cache)
+    for name in _FEATURE_ATTRIBUTES:  # those of an earlier fit, if X was checked for another estimator
+        vars(estimator).pop(name, None)
     vars(estimator).update(checked.attributes)
     encoder = checked.encoder
     layers = hidden_and_output(widths, estimator.activation, checked.training.targets.shape[1])
@@ -161,8 +165,8 @@ def _checked(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked
         encoder.check(y_val, "y_val")
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
     validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
-    names = "n_features_in_", "feature_names_in_"
-    attributes = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    fitted = vars(estimator)
+    attributes = {name: fitted[name] for name in _FEATURE_ATTRIBUTES if name in fitted}
     return CheckedInput(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
 
 
