@@ -1,13 +1,15 @@
 """Which programs networks share: what a program's sizes depend on, and what they do not."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.planning import buckets_of, lone_bucket
+from skdense.core.host.planning import _joined, _joined_where_cheap, buckets_of, lone_bucket
 from skdense.core.machine import costs
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 from skdense.core.program.stores import Stores
@@ -179,6 +181,36 @@ def test_buckets_depend_on_no_order_of_the_networks(order):
     assert {
         bucket.layout: {*bucket.networks} for bucket in both([networks[i] for i in order])
     } == layouts
+
+
+def joined_pair_by_pair(buckets):
+    """The rule of joining written out: search all pairs again after each join."""
+    while len(buckets) > 1:
+        costs_of_pairs = [
+            (_joined(one, other).seconds - one.seconds - other.seconds, one, other)
+            for one, other in combinations(buckets, 2)
+        ]
+        padding, *pair = min(costs_of_pairs, key=lambda costs: costs[0])
+        if padding > costs.PROGRAM_SECONDS:
+            break
+        buckets = [*(bucket for bucket in buckets if bucket not in pair), _joined(*pair)]
+    return buckets
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 300), st.integers(1, 300), st.sampled_from([10, 3_000, 200_000])),
+        max_size=12,
+    )
+)
+def test_the_pair_of_buckets_that_costs_the_least_padding_is_joined_first(sizes):
+    buckets = [lone_bucket(SPEC, network((3, *widths, 1), max_epochs=n)) for *widths, n in sizes]
+
+    joined = _joined_where_cheap(buckets, 1.0)
+
+    expected = joined_pair_by_pair(buckets)
+    assert [(b.layout, b.networks) for b in joined] == [(b.layout, b.networks) for b in expected]
 
 
 def both(networks):

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 
 from scipy.sparse import issparse
@@ -91,19 +92,37 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
         by_size = alike.setdefault(_key_to_share(spec, network), {})
         by_size[sizes] = _joined(by_size[sizes], alone) if sizes in by_size else alone
     buckets: list[Bucket] = []
-    # Of all pairs of buckets, join the two that cost the least padding, until all cost too much.
-    padding = cache(lambda one, two: _joined(one, two).seconds - one.seconds - two.seconds)
     for by_size in alike.values():
-        joined = [by_size[sizes] for sizes in sorted(by_size)]
-        while len(joined) > 1:
-            pair = min(combinations(joined, 2), key=lambda pair: padding(*pair))
-            if share_trained * padding(*pair) > costs.PROGRAM_SECONDS:
-                break
-            joined = [*(bucket for bucket in joined if bucket not in pair), _joined(*pair)]
-        buckets += joined
+        buckets += _joined_where_cheap([by_size[sizes] for sizes in sorted(by_size)], share_trained)
     for bucket in buckets:  # the slowest first, so that cores end at about the same time
         bucket.networks.sort(key=likely_steps, reverse=True)
     return sorted(buckets, key=lambda bucket: bucket.seconds, reverse=True)
+
+
+def _joined_where_cheap(buckets: Sequence[Bucket], share_trained: float) -> list[Bucket]:
+    """Of all pairs of buckets, join the two that cost the least padding, until all cost too much."""
+    numbered = dict(enumerate(buckets))  # the buckets that are not joined
+    # The seconds of padding of each pair, with the numbers of its buckets, which decide ties.
+    pairs = [(_padding(numbered[i], numbered[j]), i, j) for i, j in combinations(numbered, 2)]
+    heapify(pairs)
+    number = len(numbered)
+    while pairs:
+        padding, i, j = heappop(pairs)
+        if i not in numbered or j not in numbered:
+            continue
+        if share_trained * padding > costs.PROGRAM_SECONDS:
+            break
+        joined = _joined(numbered.pop(i), numbered.pop(j))
+        for k, bucket in numbered.items():
+            heappush(pairs, (_padding(bucket, joined), k, number))
+        numbered[number] = joined
+        number += 1
+    return [*numbered.values()]
+
+
+def _padding(bucket: Bucket, other: Bucket) -> float:
+    """The seconds that training takes longer if these buckets share a program."""
+    return _joined(bucket, other).seconds - bucket.seconds - other.seconds
 
 
 def _key_to_share(spec: Spec, network: Network) -> tuple:
