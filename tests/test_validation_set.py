@@ -244,14 +244,20 @@ def test_accuracy_as_a_scorer_gives_the_numbers_of_its_name(problem, parameters,
         assert_same_training(own, model, X)
 
 
-def test_r2_as_a_scorer_gives_the_numbers_of_its_name():
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_r2_as_a_scorer_gives_the_numbers_of_its_name(loss, monkeypatch):
     X, y = make_problem("binary", 116)
-    y = np.c_[X[:, 0] - X[:, 1], X[:, 2] ** 2]
-    model, own = (
-        LowLevelMLPRegressor(**SETTINGS, early_stopping=True, scoring=metric)
-        for metric in ("r2", make_scorer(r2_score))
+    y = np.c_[np.abs(X[:, 0] - X[:, 1]), X[:, 2] ** 2]
+    by_default, model, own = (
+        LowLevelMLPRegressor(loss, **SETTINGS, early_stopping=True, scoring=metric)
+        for metric in (None, "r2", make_scorer(r2_score))
     )
-    assert_same_training(own.fit(X, y), model.fit(X, y), X)
+    assert_same_training(own.fit(X, y), by_default.fit(X, y), X)
+    with monkeypatch.context() as without_scorers:
+        without_scorers.delattr("sklearn.metrics.get_scorer")  # the program computes this score
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.validation_scores_, by_default.validation_scores_)
+    np.testing.assert_array_equal(model.coefs_[0], by_default.coefs_[0])
     own.set_params(loss="absolute_error", scoring="neg_mean_absolute_error").fit(X, y[:, 0])
     np.testing.assert_allclose(own.validation_scores_, -np.array(own.validation_loss_curve_))
 

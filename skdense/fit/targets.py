@@ -16,7 +16,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
-from skdense.core.formulas.losses import LOSSES
+from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
 from skdense.core.network import Parameters
 from skdense.fit.inputs import Estimator, FitInput
 
@@ -254,6 +254,11 @@ class Continuous(Encoder):
     """Numbers to predict, in one column or several."""
 
     target_type = "regression"
+
+    def __init__(self, loss_name: str, classes: Any = None, binarizer: Any = None):
+        super().__init__(loss_name, classes, binarizer)
+        if self.loss.metric is not NEGATIVE_LOSS:  # then it is R2
+            self.scores = *Encoder.scores, "r2"
 
     def check(self, y: Any, name: str) -> None:
         y = as_numbers(y, name)
