@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from helpers import TIME_LIMIT, run_python, running_python
+from skdense.core.machine import threads
 from skdense.core.machine.threads import _MOST_IDLE, _idle, run_all, submit, wait_for_all
 
 
@@ -73,6 +74,21 @@ def test_all_calls_can_be_waited_for():
         go_on.set()
         wait_for_all()
     assert sorted(done) == [0, 1, 2]
+
+
+def test_a_process_also_waits_for_a_call_whose_thread_has_not_begun(monkeypatch):
+    threads_to_start = []
+    monkeypatch.setattr(threads, "_idle", [])
+    monkeypatch.setattr(threads, "start_new_thread", lambda *thread: threads_to_start.append(thread))
+
+    call = submit(int, "7")
+
+    assert call in threads._unfinished
+    [(serve, arguments)] = threads_to_start
+    threading.Thread(target=serve, args=arguments, daemon=True).start()
+    wait_for_all()
+    assert call.result() == 7
+    assert call not in threads._unfinished
 
 
 def test_of_many_threads_that_called_at_once_few_stay():

@@ -107,6 +107,11 @@ def submit(function: Callable, *arguments: Any) -> Future:
         queue: SimpleQueue[Future] = SimpleQueue()
         future.put_into(queue)
         start_new_thread(_run_all_of, (queue,))
+    # `run` also does this, but the process may end before the thread has begun.
+    if not future._is_daemon:
+        _unfinished.add(future)
+        if future._is_finished:
+            _unfinished.discard(future)
     return future
 
 
