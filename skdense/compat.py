@@ -1,9 +1,9 @@
 """Every private or undocumented name of other libraries that this package uses, but TensorFlow's.
 
 A new release of scikit-learn, joblib or NumPy may change these names without notice; then this
-is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's names
-are in `core/machine/`: `lazy_import.py`, `compiling.py` and `disk.py`. At the end stands what Python
-itself has from 3.12 on.
+is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's are in
+`core/machine/lazy_import.py` and `context.py`. The last sections emulate Python 3.12's
+`skip_file_prefixes` and import LightGBM.
 
 To add a name, first look for a public way. Then give it a name without underscore here, or write a
 function that reads the attribute. `tests/test_floors.py` fails if such a name stands in another module.
@@ -27,7 +27,7 @@ from sklearn.utils import _param_validation, validation
 # --- what scikit-learn's own estimators are made with ------------------------------------------------
 
 # What scikit-learn plans for 1.10 stands with the names that it concerns, with the number of its issue
-# or pull request; of the others we know no plans. In November 2026 there was no candidate to try.
+# or pull request; of the others we know no plans.
 
 # Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
 fit_context = base._fit_context
@@ -131,7 +131,10 @@ class NoCallbacks:
 
 
 def has_callbacks(estimator: Any) -> bool:
-    """Whether an estimator has callbacks. Without it: each epoch comes back to Python, or none."""
+    """Whether an estimator has callbacks.
+
+    Without it: callbacks are never called, or training returns to Python after every epoch.
+    """
     return _mixin is not None and hasattr(estimator, "_skl_callbacks")
 
 
@@ -229,8 +232,12 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     """
     names = {frame: str(frame.f_globals.get("__name__")) for frame, _ in walk_stack(sys._getframe(1))}
     users = [frame for frame, name in names.items() if name.partition(".")[0] not in _PASSED_OVER]
-    ours = "skdense", "sklearn.base", "contextlib"  # these wrap our functions
-    outside = [frame for frame, name in names.items() if not name.startswith(ours)]
+    wrappers = "sklearn.base", "contextlib"  # of our functions
+    outside = [
+        frame
+        for frame, name in names.items()
+        if not (name.partition(".")[0] == "skdense" or name.startswith(wrappers))
+    ]
     frame = [*users, *outside, *names][0]
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     module = frame.f_globals.get("__name__") or "<unknown>"  # of code that `exec` runs
