@@ -12,17 +12,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP, is_network
-from skdense.fit.inputs import FitInput
-
-
-def shallow_copy(model: Any) -> Any:
-    """An object of the same class with the same attributes.
-
-    `copy.copy` would leave out what `__getstate__` leaves out of files.
-    """
-    copied = object.__new__(type(model))
-    vars(copied).update(vars(model))
-    return copied
+from skdense.fit.inputs import FitInput, shallow_copy
 
 
 def nested(model: Any) -> list[tuple[str, Any]]:

@@ -29,9 +29,9 @@ from skdense.ensemble.predictors import (
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import Samples, checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
-from skdense.final_step import final_step, shallow_copy, transforms_y
+from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, float_dtypes, validated
+from skdense.fit.inputs import MatrixLike, float_dtypes, shallow_copy, validated
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 

@@ -24,6 +24,16 @@ MatrixLike = ArrayLike | sparray | spmatrix
 """X as users pass it: what NumPy can convert, such as a DataFrame, or a sparse matrix."""
 
 
+def shallow_copy(model: Estimator) -> Estimator:
+    """An object of the same class with the same attributes.
+
+    `copy.copy` would leave out what `__getstate__` leaves out of files.
+    """
+    copied = object.__new__(type(model))
+    vars(copied).update(vars(model))
+    return copied
+
+
 class FitInput(NamedTuple):
     """The arguments of `fit` and `partial_fit`, as the user or an ensemble passed them.
 

@@ -1,7 +1,7 @@
 """From an estimator and its data to the networks to train: all that precedes the first epoch."""
 
 from collections.abc import Callable
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from inspect import signature
 from numbers import Integral
@@ -30,7 +30,14 @@ from skdense.core.network import (
     Spec,
     are_finite,
 )
-from skdense.fit.inputs import Estimator, FitInput, check_parameters, check_samples, check_weights
+from skdense.fit.inputs import (
+    Estimator,
+    FitInput,
+    check_parameters,
+    check_samples,
+    check_weights,
+    shallow_copy,
+)
 from skdense.fit.targets import Encoder, learn_encoder
 
 _AUTO_BATCH = 200
@@ -357,7 +364,7 @@ def _scorer_of(
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
             return np.nan  # many scorers would raise; `fit` does at its end, and says why
-        model = copy(estimator)
+        model = shallow_copy(estimator)
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
         with config_context(**config):

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass
 from numbers import Integral, Number
 from traceback import format_exception
@@ -27,6 +26,7 @@ from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Network
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
 from skdense.fit.fitting import buckets_for
+from skdense.fit.inputs import shallow_copy
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 
@@ -279,7 +279,7 @@ class Race:
         start, fit.score, fit.error = time.perf_counter(), self.error_score, None
         job: Any = fit.job
         try:
-            network = copy(job.estimator)
+            network = shallow_copy(job.estimator)
             vars(network).update(best_network(job)[1])
         except NotFinite as error:
             fit.error, fit.job = error, None

@@ -27,9 +27,8 @@ from skdense.ensemble.members import jobs, jobs_of_networks
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
-from skdense.final_step import shallow_copy
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, table_of
+from skdense.fit.inputs import MatrixLike, shallow_copy, table_of
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 if TYPE_CHECKING:
