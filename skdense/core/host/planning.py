@@ -44,7 +44,13 @@ class Bucket:
         steps = 2 ** max(2, steps.bit_length() - 1)
         return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks)
 
-    @property
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes that joining makes larger: the batch, the features and the widths of the layers."""
+        widths = (layer.width for layer in self.layout.layers)
+        return self.batch, self.layout.n_features, *widths
+
+    @cached_property
     def step_seconds(self) -> float:
         """An estimate of the seconds of a step."""
         n_penalized, n_parameters = self.layout.n_penalized, self.layout.n_parameters
@@ -87,8 +93,7 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
     alike: dict[tuple, dict[tuple, Bucket]] = {}
     for spec, network in networks:
         alone = lone_bucket(spec, network)
-        widths = tuple(layer.width for layer in alone.layout.layers)
-        sizes = alone.step_seconds, alone.batch, alone.layout.n_features, widths
+        sizes = alone.step_seconds, *alone.sizes
         by_size = alike.setdefault(_key_to_share(spec, network), {})
         by_size[sizes] = _joined(by_size[sizes], alone) if sizes in by_size else alone
     buckets: list[Bucket] = []
@@ -101,28 +106,33 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
 
 def _joined_where_cheap(buckets: Sequence[Bucket], share_trained: float) -> list[Bucket]:
     """Of all pairs of buckets, join the two that cost the least padding, until all cost too much."""
+    step_seconds: dict[tuple, float] = {}  # by sizes, as many pairs have the same
+
+    def padding(bucket: Bucket, other: Bucket) -> float:
+        """The seconds that training takes longer if these buckets share a program."""
+        sizes = tuple(map(max, bucket.sizes, other.sizes))
+        if sizes not in step_seconds:
+            step_seconds[sizes] = _joined(bucket, other).step_seconds
+        seconds = (bucket.n_steps + other.n_steps) * step_seconds[sizes]
+        return seconds - bucket.seconds - other.seconds
+
     numbered = dict(enumerate(buckets))  # the buckets that are not joined
-    # The seconds of padding of each pair, with the numbers of its buckets, which decide ties.
-    pairs = [(_padding(numbered[i], numbered[j]), i, j) for i, j in combinations(numbered, 2)]
+    # The padding of each pair, with the numbers of its buckets, which decide ties.
+    pairs = [(padding(numbered[i], numbered[j]), i, j) for i, j in combinations(numbered, 2)]
     heapify(pairs)
     number = len(numbered)
     while pairs:
-        padding, i, j = heappop(pairs)
+        least, i, j = heappop(pairs)
         if i not in numbered or j not in numbered:
             continue
-        if share_trained * padding > costs.PROGRAM_SECONDS:
+        if share_trained * least > costs.PROGRAM_SECONDS:
             break
         joined = _joined(numbered.pop(i), numbered.pop(j))
         for k, bucket in numbered.items():
-            heappush(pairs, (_padding(bucket, joined), k, number))
+            heappush(pairs, (padding(bucket, joined), k, number))
         numbered[number] = joined
         number += 1
     return [*numbered.values()]
-
-
-def _padding(bucket: Bucket, other: Bucket) -> float:
-    """The seconds that training takes longer if these buckets share a program."""
-    return _joined(bucket, other).seconds - bucket.seconds - other.seconds
 
 
 def _key_to_share(spec: Spec, network: Network) -> tuple:
