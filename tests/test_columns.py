@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrub import DatetimeEncoder
 
@@ -220,6 +221,30 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
         TableEncoder().fit(X[["same", "empty"]])
     with pytest.raises(ValueError, match="no column of X"):
         TableEncoder().fit(polars.DataFrame({"nothing": [None] * 9}))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (pd.DataFrame({"b": [1.0] * 9}), None, "no column of X can be used"),
+        (pd.DataFrame({"b": range(9)}), range(8), "inconsistent numbers of samples"),
+        (pd.DataFrame({"b": [1j] * 9}), None, "(?i)complex"),
+        (pd.DataFrame({"b": []}), None, "0 sample"),
+    ],
+)
+def test_an_error_of_fit_leaves_an_earlier_fit_and_makes_no_first_one(X, y, message):
+    earlier = pd.DataFrame({"a": [1, 2, 4, None] * 3})
+    encoder = TableEncoder().fit(earlier)
+    expected = encoder.transform(earlier)
+    with pytest.raises(ValueError, match=message):
+        encoder.fit(X, y)
+    assert_array_equal(encoder.transform(earlier), expected)
+    assert [*encoder.get_feature_names_out()] == ["a", "a:missing"]
+    first = TableEncoder()
+    with pytest.raises(ValueError, match=message):
+        first.fit_transform(X, y)
+    with pytest.raises(NotFittedError):
+        first.transform(earlier)
 
 
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])

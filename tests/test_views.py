@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from polars import DataFrame as PolarsFrame
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -146,3 +147,18 @@ def test_set_output_names_the_columns_and_changes_no_prediction(output, frame):
     expected = model.fit(X, y).predict(X)
     with_frames = model.set_output(transform=output).fit(X, y)
     assert_allclose(with_frames.predict(X), expected, atol=1e-5)
+
+
+def test_an_error_of_fit_leaves_an_earlier_fit_and_makes_no_first_one():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0]})
+    no_numbers = pd.DataFrame({"b": ["one", "two", "four"]})
+    scaler = TableScaler().fit(frame)
+    expected = scaler.transform(frame)
+    with pytest.raises(ValueError, match="could not convert"):
+        scaler.fit(no_numbers)
+    assert_array_equal(scaler.transform(frame), expected)
+    first = TableScaler()
+    with pytest.raises(ValueError, match="could not convert"):
+        first.fit(no_numbers)
+    with pytest.raises(NotFittedError):
+        first.transform(frame)
