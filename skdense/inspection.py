@@ -4,7 +4,7 @@ Contributions need only the predictions of a fitted model on tables with exchang
 with any estimator and columns of any type.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Integral
@@ -135,7 +135,7 @@ def contributions(
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     background, explained = _as_table("X", X), _as_table("rows", rows)
     table = _below(background, explained)
-    predict = _predictor(estimator, target, explained)
+    predict, predictions = _predictor(estimator, target, explained)
     random_state = check_random_state(random_state)
     samples = np.resize(random_state.permutation(len(background)), n_samples)
     n_columns = background.shape[1]
@@ -143,18 +143,17 @@ def contributions(
     # How many columns a sample takes from the row before this one, in an order and in its reverse.
     before = np.stack([order, n_columns - 1 - order])
     base = predict(_mixed(background, np.tile(samples[:, None], n_columns)))
-    predictions = predict(explained)
     values, standard_errors = np.empty((2, len(explained), n_columns))
     for row, prediction in enumerate(predictions):
         path = np.empty((2, n_samples, n_columns + 1))  # predictions while a sample becomes the row
         path[..., 0], path[..., -1] = base, prediction
         for batch in gen_batches(n_samples, max(_BLOCK // (2 * n_columns), 1)):
             if n_columns > 1:
-                taken = before[:, batch, None] < np.arange(1, n_columns)[:, None]
-                origins = np.where(taken, len(background) + row, samples[batch, None, None])
+                is_from_row = before[:, batch, None] < np.arange(1, n_columns)[:, None]
+                origins = np.where(is_from_row, len(background) + row, samples[batch, None, None])
                 with catch_warnings(action="ignore", category=UserWarning):  # of values of one row
                     between = predict(_mixed(table, origins.reshape(-1, n_columns)))
-                path[:, batch, 1:-1] = between.reshape(taken.shape[:-1])
+                path[:, batch, 1:-1] = between.reshape(is_from_row.shape[:-1])
         changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
         values[row] = changes.mean(axis=0)
         standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
@@ -201,8 +200,8 @@ def _mixed(table: Any, origins: NDArray) -> Any:
     return np.take_along_axis(table, origins, axis=0)
 
 
-def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
-    """A function that returns the predictions to explain."""
+def _predictor(estimator: Any, target: Any, rows: Any) -> tuple[Callable, NDArray]:
+    """A function that returns the predictions to explain, and those of the rows."""
     is_probability = hasattr(estimator, "predict_proba")
     predict_outputs = estimator.predict_proba if is_probability else estimator.predict
     outputs = predict_outputs(rows)
@@ -218,10 +217,10 @@ def _predictor(estimator: Any, target: Any, rows: Any) -> Callable:
         raise ValueError(f"target must be one of {targets}, got {target!r}")
     column = targets.index(target)
 
-    def predict(table):
-        return np.asarray(predict_outputs(table), dtype=float).reshape(len(table), -1)[:, column]
+    def target_of(outputs):
+        return np.asarray(outputs, dtype=float).reshape(len(outputs), -1)[:, column]
 
-    return predict
+    return lambda table: target_of(predict_outputs(table)), target_of(outputs)
 
 
 # --- importance of columns ---------------------------------------------------------------------------
@@ -305,8 +304,10 @@ def feature_importance(
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     # As in scikit-learn, all columns have the same permutations.
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
+    generator, shuffled = np.random.RandomState(seed), np.arange(len(table))
     order, permutations = np.arange(len(table)), []
-    for shuffled in _shuffles(np.random.RandomState(seed), len(table), n_repeats):
+    for _ in range(n_repeats):
+        generator.shuffle(shuffled)
         order = order[shuffled]
         permutations.append(order)
     with catch_warnings(action="ignore", category=UnlikeDataWarning):
@@ -322,14 +323,6 @@ def feature_importance(
     facts = {"importance": np.mean(increases, axis=1), "std": np.std(increases, axis=1)}
     importance = DataFrame(facts, index=[*names])
     return importance.sort_values("importance", ascending=False, kind="stable")
-
-
-def _shuffles(random_state: RandomState, n_rows: int, n_repeats: int) -> Iterator[NDArray]:
-    """Rows in random orders, each shuffled from the one before."""
-    order = np.arange(n_rows)
-    for _ in range(n_repeats):
-        random_state.shuffle(order)
-        yield order
 
 
 def _with_rows_of(table: Any, column: int, order: NDArray) -> Any:

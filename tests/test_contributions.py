@@ -185,6 +185,20 @@ def test_a_model_is_given_tables_with_the_columns_types_and_no_new_values(table)
     assert_allclose(explained.values[:, [0, 4]], 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_each_row_is_predicted_once_and_each_sample_in_two_orders(n_columns):
+    n_predicted = []
+
+    class Counting(LinearRegression):
+        def predict(self, X):
+            n_predicted.append(len(X))
+            return super().predict(X)
+
+    X = NUMBERS[:, :n_columns]
+    contributions(Counting().fit(X, NUMBERS[:, 0]), X, X[:3], n_samples=10)
+    assert sum(n_predicted) == 3 + 10 + 3 * 10 * (2 * n_columns - 2)
+
+
 def test_a_new_category_in_the_row_is_no_warning(table):
     class Wary(Formula):
         def predict(self, mixed):
