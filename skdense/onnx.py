@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -18,8 +28,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.predictors import exported_as, exported_names
+from skdense.ensemble.predictors import is_lightgbm
 from skdense.fit.inputs import MatrixLike, check_confidence_level
+from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
 from skdense.version import __version__
@@ -90,9 +101,10 @@ def to_onnx(
     model : estimator
         A fitted :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`; an ensemble or
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
-        LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and DummyRegressor; one of
-        these members; or a Pipeline of TableScaler, SimpleImputer or StandardScaler and one of these
-        ensembles or members. Subclasses cannot be converted, because they may compute something else.
+        LogisticRegression, LogisticRegressionCV, LinearRegression, Ridge, RidgeCV, Lasso, LassoCV,
+        DummyClassifier and DummyRegressor; one of these members; or a Pipeline of TableScaler,
+        SimpleImputer or StandardScaler and one of these ensembles or members. Subclasses cannot be
+        converted, because they may compute something else.
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
         n_quantiles)`` or ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a
@@ -744,26 +756,26 @@ _CONVERTERS = {
     **dict.fromkeys((BlendClassifier, BlendRegressor), _blend),
     CrossFitClassifier: _cross_fit_classifier,
     CrossFitRegressor: _cross_fit_regressor,
+    **dict.fromkeys((LowLevelMLPClassifier, LowLevelMLPRegressor), _network),
+    **dict.fromkeys((LogisticRegression, LogisticRegressionCV), _linear),
+    **dict.fromkeys((LinearRegression, Ridge, RidgeCV, Lasso, LassoCV), _linear),
+    **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
 }
-"""What converts steps and ensembles, by their very classes: a subclass may compute something else."""
-_CONVERTERS_OF_MEMBERS = {
-    "network": _network,
-    "trees": _boosted,
-    "linear": _linear,
-    "constant": _constant,
-}
-"""What converts members, by the names of the table in `ensemble/predictors.py`."""
+"""What converts models, by their very classes: a subclass may compute something else.
+
+LightGBM's are not among them, as it is not imported before the user does so.
+"""
 
 
 def _converted(graph, model, X, what="the model", *temperature):
     """The result of a step or of a model, of which some also take a temperature."""
-    convert = _CONVERTERS.get(type(model)) or _CONVERTERS_OF_MEMBERS.get(exported_as(model))
+    convert = _boosted if is_lightgbm(model) else _CONVERTERS.get(type(model))
     if convert is None and hasattr(model, "best_estimator_"):
         raise ValueError(f"{what} is a {type(model).__name__}: convert its `best_estimator_` to ONNX")
     if convert is None:
-        names = sorted({*exported_names(), *(cls.__name__ for cls in _CONVERTERS if cls is not str)})
+        names = [cls.__name__ for cls in _CONVERTERS if cls is not str]
         raise ValueError(
             f"{what} cannot be converted to ONNX: {model!r}. These classes can, but no subclasses of "
-            f"them: {', '.join(names)}"
+            f"them: {', '.join(sorted([*names, 'LGBMClassifier', 'LGBMRegressor']))}"
         )
     return convert(graph, model, X, *temperature)

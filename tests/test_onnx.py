@@ -27,6 +27,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skdense.ensemble
 from helpers import with_parameters_of
 from skdense import (
     LowLevelMLPClassifier,
@@ -582,6 +583,16 @@ def test_what_is_missing_is_filled_the_same_in_onnx():
     assert_allclose(run(model, X)[0][:, 0], model.predict(X), atol=1e-5)
     with pytest.raises(TypeError, match="dense"):
         onnx_inputs(model, csr_array(X))
+
+
+def test_the_documentation_names_the_members_and_steps_that_can_be_converted():
+    with pytest.raises(ValueError, match="These classes can") as error:
+        to_onnx(GaussianNB().fit([[0.0], [1.0]], [0, 1]))
+    names = str(error.value).rpartition(": ")[2].split(", ")
+    assert {"LGBMRegressor", "LassoCV", "StandardScaler"} <= {*names}
+    documented = re.findall(r"\w+", to_onnx.__doc__)
+    ours = {*dir(skdense.ensemble), "LowLevelMLPClassifier", "LowLevelMLPRegressor"}  # "networks"
+    assert {*names} <= {*documented} | ours
 
 
 def test_what_cannot_be_converted_is_named():

@@ -1,8 +1,7 @@
 """How fitted members predict: the one table of the kinds of models that are not simply asked.
 
-A row says which models it is for, how they predict, whether they use one thread, and which classes
-`skdense.onnx` exports by its name. `ensemble` never imports LightGBM: a model of it exists only if the
-user has imported it.
+A row says which models it is for, how they predict, and whether they use one thread. `ensemble` never
+imports LightGBM: a model of it exists only if the user has imported it.
 """
 
 import sys
@@ -14,24 +13,13 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn import config_context, get_config
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import (
-    Lasso,
-    LassoCV,
-    LinearRegression,
-    LogisticRegression,
-    LogisticRegressionCV,
-    Ridge,
-    RidgeCV,
-)
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 
 from skdense import compat
 from skdense.base import is_network
-from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.machine.threads import for_each_block
 from skdense.ensemble.calibration import as_logs
 from skdense.fit.targets import fitted_encoder
-from skdense.regressor import LowLevelMLPRegressor
 
 
 class Predictor(NamedTuple):
@@ -39,8 +27,6 @@ class Predictor(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        The name of the kind of model, by which `skdense.onnx` finds its converter.
     is_for : callable
         `is_for(model)` is whether the model predicts in this way: the methods that are replaced would
         have run, and no others.
@@ -51,16 +37,12 @@ class Predictor(NamedTuple):
         `predict(model, X)` are a regressor's predictions.
     uses_one_thread : callable
         `uses_one_thread(model)` is whether many rows are to be divided among threads.
-    exported : callable
-        The very classes that can be exported as ONNX: a subclass may compute something else.
     """
 
-    name: str
     is_for: Callable[[Any], bool]
     log_proba: Callable[[Any, Any], NDArray]
     predict: Callable[[Any, Any], NDArray]
     uses_one_thread: Callable[[Any], bool] = lambda model: False
-    exported: Callable[[], tuple[type, ...]] = lambda: ()
 
 
 def protected(X: Any) -> Any:
@@ -106,12 +88,8 @@ def _predict_of_network(model, X):
 
 def is_lightgbm(model: Any) -> bool:
     """Whether a model is LightGBM's own, which is imported then."""
-    return type(model) in _lightgbm_classes()
-
-
-def _lightgbm_classes():
     lightgbm = sys.modules.get("lightgbm")
-    return () if lightgbm is None else (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
+    return lightgbm is not None and type(model) in (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
 
 
 def _log_proba_of_lightgbm(model, X):
@@ -151,47 +129,26 @@ def _log_proba_of_logistic(model, X):
 
 # --- the table ----------------------------------------------------------------------------------------
 
-OTHER = Predictor("other", lambda model: True, _log_proba, _predict)
+OTHER = Predictor(lambda model: True, _log_proba, _predict)
 """How all other models predict: by their own methods, with a copy of X."""
 PREDICTORS = (
     Predictor(
-        "network",
         _is_network,
         _log_proba_of_network,
         _predict_of_network,
         uses_one_thread=lambda model: True,
-        exported=lambda: (LowLevelMLPClassifier, LowLevelMLPRegressor),
     ),
     Predictor(
-        "trees",
         is_lightgbm,
         _log_proba_of_lightgbm,
         _predict_of_lightgbm,
         uses_one_thread=lambda model: True,
-        exported=_lightgbm_classes,
     ),
     Predictor(
-        "linear",
         lambda model: is_linear(model) or _is_logistic(model),
         _log_proba_of_logistic,
         _predict_of_linear,
         uses_one_thread=is_linear,
-        exported=lambda: (
-            LogisticRegression,
-            LogisticRegressionCV,
-            LinearRegression,
-            Ridge,
-            RidgeCV,
-            Lasso,
-            LassoCV,
-        ),
-    ),
-    Predictor(
-        "constant",
-        lambda model: isinstance(model, DummyClassifier | DummyRegressor),
-        _log_proba,
-        _predict,
-        exported=lambda: (DummyClassifier, DummyRegressor),
     ),
     OTHER,
 )
@@ -210,18 +167,6 @@ def predictors_of(models: list) -> list[Predictor]:
         if type(model) not in by_class:
             by_class[type(model)] = predictor_of(model)
     return [by_class[type(model)] for model in models]
-
-
-def exported_as(model: Any) -> str | None:
-    """The name of the row whose classes have that of the model, or None if it cannot be exported."""
-    names = (each.name for each in PREDICTORS if type(model) in each.exported())
-    return next(names, None)
-
-
-def exported_names() -> list[str]:
-    """The names of all classes that can be exported, for errors."""
-    lightgbm = [] if _lightgbm_classes() else ["LGBMClassifier", "LGBMRegressor"]
-    return [cls.__name__ for predictor in PREDICTORS for cls in predictor.exported()] + lightgbm
 
 
 # --- many rows ----------------------------------------------------------------------------------------
