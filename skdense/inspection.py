@@ -300,7 +300,7 @@ def feature_importance(
     table = _as_table("X", X)
     if scoring is None:
         scoring = "neg_log_loss" if is_classifier(estimator) else "neg_root_mean_squared_error"
-    scorer = check_scoring(estimator, scoring=scoring)
+    scorer: Any = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     # As in scikit-learn, all columns have the same permutations.
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
