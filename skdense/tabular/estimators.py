@@ -48,6 +48,7 @@ class BaseTabular(Saved):
     _of_loss = ()
 
     models: list | None
+    column_kinds: dict[Any, Any] | None
     network_params: dict[str, Any] | None
     cv: Any
     verbose: bool | int
