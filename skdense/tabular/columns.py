@@ -149,28 +149,32 @@ class TableEncoder(TransformerMixin, Saved):
     def _fit(self, X, y, splits=None):
         """Fit and encode; `splits` are the folds of a model, pairs of rows to train and to test on."""
         fitted = shallow_copy(self)  # an error leaves an earlier fit as it was
+        encoded = fitted._learn(X, y, splits)
+        set_attributes(self, vars(fitted))
+        return encoded
+
+    def _learn(self, X, y, splits):
+        """Fit and encode. An error leaves this encoder with some attributes of the fit."""
         X = table_of(X)
         series = _columns_of(X)
-        validate_data(fitted, X, skip_check_array=True)
+        validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
-        fitted._has_names, n_rows = hasattr(X, "columns"), len(next(iter(series.values())))
-        entries = entries_by_name(self.column_kinds, [*series], fitted._has_names)
-        values_of, reasons, remarks = fitted._learn_columns(series, entries)
+        self._has_names, n_rows = hasattr(X, "columns"), len(next(iter(series.values())))
+        entries = entries_by_name(self.column_kinds, [*series], self._has_names)
+        values_of, reasons, remarks = self._learn_columns(series, entries)
         if y is not None:
-            guessed = [column for column in fitted._columns if column.name not in entries]
-            reasons |= _unrelated_to_y(fitted._columns, guessed, values_of, np.asarray(y), splits)
-        fitted.dropped_ = {name: reason for name, reason in reasons.items() if reason}
-        fitted._warn(remarks, n_rows)
-        fitted._arrange()
-        columns = fitted._used.in_order
+            guessed = [column for column in self._columns if column.name not in entries]
+            reasons |= _unrelated_to_y(self._columns, guessed, values_of, np.asarray(y), splits)
+        self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
+        self._warn(remarks, n_rows)
+        self._arrange()
+        columns = self._used.in_order
         outputs = [(column, *column.outputs[place]) for column in columns for place in column.keep]
         outputs += [(column, ":missing", "missing") for column in columns if column.is_marked]
-        fitted.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
-        fitted.output_roles_ = np.array([role for _, _, role in outputs], object)
-        fitted._names = _distinct([column.name + end for column, end, _ in outputs])
-        written = fitted._written(values_of)
-        set_attributes(self, vars(fitted))
-        return written
+        self.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
+        self.output_roles_ = np.array([role for _, _, role in outputs], object)
+        self._names = _distinct([column.name + end for column, end, _ in outputs])
+        return self._written(values_of)
 
     def _learn_columns(self, series, entries):
         """Set `_columns`; return their values, reasons not to use them, or "", and remarks."""

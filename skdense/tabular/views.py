@@ -122,7 +122,13 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
             The fitted transformer. An error leaves an earlier fit as it was.
         """
         fitted = shallow_copy(self)  # an error leaves an earlier fit as it was
-        X = validate_data(fitted, X, dtype=np.float32, ensure_all_finite=False)
+        fitted._learn(X)
+        set_attributes(self, vars(fitted))
+        return self
+
+    def _learn(self, X):
+        """Fit. An error leaves this scaler with some attributes of the fit."""
+        X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False)
         n_features = X.shape[1]
         known = np.where(np.isfinite(X), X, np.nan)
         # A column may have no finite value.
@@ -130,26 +136,24 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         low, below, median, above, high = np.nanpercentile(known, [0, 25, 50, 75, 100], axis=0)
         width = np.where(above > below, above - below, (high - low) / 2)
         zeros, ones = np.zeros(n_features, np.float32), np.ones(n_features, np.float32)
-        fitted._mean, fitted._factor = zeros, ones
+        self._mean, self._factor = zeros, ones
         center, scale, fill = median, np.where(width > 0, width, np.inf), zeros
         if self.scaling is None:
             center, scale, fill = zeros, ones, np.where(np.isnan(X).any(axis=0), np.nan, median)
-        fitted.center_, fitted.scale_, fitted._fill = np.float32([center, scale, fill])
-        fitted._ramp_sources = np.zeros(0, int)
-        fitted._ramp_starts = fitted._ramp_ends = np.zeros(0, np.float32)
+        self.center_, self.scale_, self._fill = np.float32([center, scale, fill])
+        self._ramp_sources = np.zeros(0, int)
+        self._ramp_starts = self._ramp_ends = np.zeros(0, np.float32)
         if self.n_ramps:  # of columns before the mean and the factor
-            fitted._learn_ramps(fitted._scaled(X))
+            self._learn_ramps(self._scaled(X))
         if self.scaling == "standard":
-            scaled = fitted._scaled(X)[:, :n_features]
+            scaled = self._scaled(X)[:, :n_features]
             deviation = scaled.std(axis=0, dtype=np.float64)
-            fitted._mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
-            fitted._factor = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+            self._mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
+            self._factor = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
         elif self.rare_factor != 1:
             counts = np.array([(X == end).sum(axis=0) for end in (low, high)])
             is_rare = (counts.sum(axis=0) == len(X)) & (counts.min(axis=0) < _RARE_SHARE * len(X))
-            fitted._factor[is_rare] = self.rare_factor
-        set_attributes(self, vars(fitted))
-        return self
+            self._factor[is_rare] = self.rare_factor
 
     def _learn_ramps(self, scaled):
         n_ramps, most = self.n_ramps, min(_MOST, _MOST_NUMBERS // len(scaled))
