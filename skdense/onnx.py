@@ -55,7 +55,7 @@ _WORD = r"(?s)(.*[^\pL\pN])?{}([^\pL\pN].*)?"
 """The pattern of strings that contain a word."""
 _INFINITE = 1e300
 """The absolute value that LightGBM's `dump_model` writes for an infinite threshold."""
-_OBJECTIVES = {
+_ACTIVATION_OF_OBJECTIVE = {
     **dict.fromkeys(("regression", "regression_l1", "huber", "quantile"), "identity"),
     **dict.fromkeys(("poisson", "gamma", "tweedie"), "exp"),
     "binary sigmoid:1": "logistic",
@@ -197,8 +197,8 @@ def _check_has_uncertainty(model, quantiles, confidence_level):
         )
     if confidence_level is not None:
         check_confidence_level(confidence_level)
-    asked = {"quantiles": quantiles, "confidence_level": confidence_level}
-    for name, value in asked.items():
+    parameters = {"quantiles": quantiles, "confidence_level": confidence_level}
+    for name, value in parameters.items():
         if value is not None and not hasattr(model, "_uncertainty"):
             raise ValueError(
                 f"{name} must be None for a {type(model).__name__}, got {value!r}: only a "
@@ -630,10 +630,11 @@ def _linear(graph, model, X):
 def _boosted(graph, model, X):
     """LightGBM's trees, with thresholds and sums in float64, as LightGBM has them."""
     dump = model.booster_.dump_model()
-    output = _OBJECTIVES.get(str(dump.get("objective")).partition(" num_class")[0])
+    output = _ACTIVATION_OF_OBJECTIVE.get(str(dump.get("objective")).partition(" num_class")[0])
     refused = ValueError(
-        f"boosted trees of LightGBM with an objective of {', '.join(_OBJECTIVES)} can be converted "
-        f"to ONNX, without categorical features, linear leaves or zero_as_missing=True, got {model!r}"
+        "boosted trees of LightGBM can be converted to ONNX with an objective of "
+        f"{', '.join(_ACTIVATION_OF_OBJECTIVE)}, without categorical features, linear leaves or "
+        f"zero_as_missing=True, got {model!r}"
     )
     if output is None or dump["average_output"]:
         raise refused

@@ -209,9 +209,7 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
     X = pd.DataFrame({"n": range(9), "same": 1, "empty": np.nan, "nothing": None, "letter": ["a"] * 9})
     X["once"] = list("abcdefghi")
     columns = TableEncoder()
-    with pytest.warns(
-        UserWarning, match="not used. 'same', 'letter': all values are equal; 'empty', "
-    ):
+    with pytest.warns(UserWarning, match="not used. 'same', 'letter': all values are equal; 'empty', "):
         columns.fit(X)
     assert list(columns.dropped_) == ["same", "empty", "nothing", "letter", "once"]
     assert columns.dropped_["nothing"] == "all values are missing"
@@ -751,7 +749,7 @@ def test_columns_are_taken_by_their_names(names):
 def test_errors_name_the_column(to):
     X = {"age": [1.0, 2.0, 3.5] * 5, "town": ["a", "b", "a"] * 5}
     columns = TableEncoder().fit(to(X))
-    with pytest.raises(ValueError, match=r"X lacks columns .*: \['town'\]; it has the columns \['age'\]"):
+    with pytest.raises(ValueError, match=r"X lacks .*: \['town'\]; it has the columns \['age'\]"):
         columns.transform(to({"age": X["age"]}))
     with pytest.raises(ValueError, match="column 'age' has numbers, by its values in fit"):
         columns.transform(to(X | {"age": X["town"]}))

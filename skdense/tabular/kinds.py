@@ -43,7 +43,7 @@ _MOST_FREQUENT, _SAMPLE = 20, 2000
 _MUCH_MORE = 0.1
 """The smallest increase of the share of one value that is reported."""
 IGNORED = "column_kinds says so"
-_ALL_MISSING, ALL_EQUAL = "all values are missing", "all values are equal"
+_ALL_MISSING, _ALL_EQUAL = "all values are missing", "all values are equal"
 _ALL_RARE = (
     "almost all values occur in fewer than five rows, as in IDs; if a part of the values is "
     "informative, extract it to a column"
@@ -86,14 +86,15 @@ def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
     return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
 
 
-def is_unlikely(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
+def is_unlikely(k: int, n: int, k_in_fit: int, n_in_fit: int, n_tests: int = 1) -> bool:
     """Whether k of n values have what only so many in `fit` had, by more than chance.
 
-    It is that of any of so many things, if all orders of the old and new values are equally probable.
+    All orders of the old and new values are taken as equally probable. `n_tests` corrects for testing
+    that many values (Bonferroni).
     """
-    if not k or bdtrc(k - 1, n, (k_in_fit + 1) / (n_in_fit + 2)) * of >= _LEVEL_OF_TESTS:
+    if not k or bdtrc(k - 1, n, (k_in_fit + 1) / (n_in_fit + 2)) * n_tests >= _LEVEL_OF_TESTS:
         return False  # which is known soon
-    return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * of < _LEVEL_OF_TESTS
+    return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * n_tests < _LEVEL_OF_TESTS
 
 
 class Column:
@@ -191,27 +192,27 @@ class Column:
         if not self.n:
             return _ALL_MISSING
         self.is_marked = self.n_missing > 0
-        found, counts = np.unique(present, return_counts=True)
+        distinct, counts = np.unique(present, return_counts=True)
         most = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
-        self.frequent, self.frequencies, self.n_distinct = found[most], counts[most], len(found)
+        self.frequent, self.frequencies, self.n_distinct = distinct[most], counts[most], len(distinct)
         self.low, self.high = present.min().item(), present.max().item()
         self._learn(values)
         self.keep = _varied(self.encode(values))
-        return "" if self.keep or self.is_marked else ALL_EQUAL
+        return "" if self.keep or self.is_marked else _ALL_EQUAL
 
     def compare(self, values: Any, report: Any) -> None:
         """Tell of values outside the range in `fit`, and of larger shares than chance explains."""
         present = values[~np.isnan(values)].view(self.stored)
         n = len(present)
-        found, counts = np.unique(present[:: n // _SAMPLE + 1], return_counts=True)
-        most = found[np.argmax(counts)] if n else np.nan
+        distinct, counts = np.unique(present[:: n // _SAMPLE + 1], return_counts=True)
+        most = distinct[np.argmax(counts)] if n else np.nan
         self._compare_shares(n, len(values), most, np.count_nonzero(present == most), report)
         is_outside = (present < self.low) | (present > self.high)
         n_outside = np.count_nonzero(is_outside)
         if n_outside and chance_of_outside(n_outside, len(present), self.n) < _LEVEL_OF_TESTS:
-            found, counts = np.unique(present[is_outside], return_counts=True)
-            low, high, example = map(self._shown, (self.low, self.high, found[np.argmax(counts)]))
-            if self.kind == "dates" and found[0] > self.high:
+            outside, counts = np.unique(present[is_outside], return_counts=True)
+            low, high, example = map(self._shown, (self.low, self.high, outside[np.argmax(counts)]))
+            if self.kind == "dates" and outside[0] > self.high:
                 report(
                     "later", f"has dates after the last one in fit, {high}", n_outside, n, example, 0.0
                 )
@@ -464,19 +465,19 @@ class Levels(Column):
         self.keep = _varied(self.encode(values))
         if self.keep:
             return ""
-        return _ALL_RARE if len(levels) > 1 else ALL_EQUAL if self.n else _ALL_MISSING
+        return _ALL_RARE if len(levels) > 1 else _ALL_EQUAL if self.n else _ALL_MISSING
 
     def encode(self, values: Any) -> np.ndarray:
         """A column for each level, for all others, for each word, and for place and frequency."""
         codes, levels = values
-        of_level = {level: place for place, level in enumerate(self.levels)}
-        n_levels = len(of_level)
-        of_word = {word: n_levels + 1 + place for place, word in enumerate(self.words)}
+        level_index = {level: place for place, level in enumerate(self.levels)}
+        n_levels = len(level_index)
+        word_index = {word: n_levels + 1 + place for place, word in enumerate(self.words)}
         written = np.zeros((len(levels), len(self.outputs)), np.float32)
-        written[np.arange(len(levels)), [of_level.get(level, n_levels) for level in levels]] = 1
-        for row, level in enumerate(levels if of_word else ()):
-            for word in words_in(level) & of_word.keys():
-                written[row, of_word[word]] = 1
+        written[np.arange(len(levels)), [level_index.get(level, n_levels) for level in levels]] = 1
+        for row, level in enumerate(levels if word_index else ()):
+            for word in words_in(level) & word_index.keys():
+                written[row, word_index[word]] = 1
         if self.numbers:
             written[:, -2:] = [self.numbers.get(level, (0.5, 0.0)) for level in levels]
         return written[codes]
@@ -500,5 +501,5 @@ class Levels(Column):
             report("new categories", text, n_new, n, example, self.share_of_others)
 
 
-KINDS = {each.__name__: each for each in (Numbers, Durations, Dates, Levels, Ignored)}
+KINDS = {kind.__name__: kind for kind in (Numbers, Durations, Dates, Levels, Ignored)}
 """The kinds by the names of their classes, which files of models have."""

@@ -43,7 +43,7 @@ TREES = {
 }
 """The parameters of all trees, also in `models.py`, by names that LightGBM's estimators have, too."""
 SMALL_TREES = {"num_leaves": 16, "min_child_samples": 5, "colsample_bynode": 0.5, "reg_lambda": 1.0}
-"""Those of trees of numbers, and of those by which columns are judged."""
+"""Parameters of regression trees, and of the trees that test columns."""
 _TREES = TREES | SMALL_TREES | {"seed": 0, "early_stopping_round": 15}
 _MOST_CLASSES = 30
 """Numbers of at most so many different values are tested as classes, too; of more classes, the most
@@ -82,22 +82,22 @@ def selected_levels(
     n_rows, words, n_levels = sum(counts), Counter(), Counter()
     are_many = sum(level is not None for level in levels) >= MANY_LEVELS
     for level, count in zip(levels if are_many else (), counts):
-        its_words = words_in(level)
-        words.update(dict.fromkeys(its_words, count))
-        n_levels.update(its_words)
+        words_of_level = words_in(level)
+        words.update(dict.fromkeys(words_of_level, count))
+        n_levels.update(words_of_level)
     many = {word for word, n in n_levels.items() if n > 1 and words[word] <= n_rows - _FEWEST_ROWS}
     candidates = [(-count, "level", level or "", level) for level, count in zip(levels, counts)]
     candidates += [(-words[word], "word", word, word) for word in many]
     most = min(_MOST_COLUMNS, _MOST_NUMBERS // n_rows)
-    taken = sorted(each for each in candidates if each[0] <= -_FEWEST_ROWS)[:most]
-    of_levels = [level for _, what, _, level in taken if what == "level"]
+    chosen = sorted(candidate for candidate in candidates if candidate[0] <= -_FEWEST_ROWS)[:most]
+    chosen_levels = [level for _, role, _, level in chosen if role == "level"]
     in_order = sorted((level, n) for level, n in zip(levels, counts) if n > 1 and level is not None)
-    n_written = sum(-count for count, what, *_ in taken if what == "level")
+    n_written = sum(-count for count, role, *_ in chosen if role == "level")
     if not are_many or n_rows - n_written < _MANY_OTHERS * n_rows:
         in_order = []
     return (
-        sorted(of_levels, key=lambda level: (level is None, level)),
-        sorted(word for _, what, _, word in taken if what == "word"),
+        sorted(chosen_levels, key=lambda level: (level is None, level)),
+        sorted(word for _, role, _, word in chosen if role == "word"),
         {level: ((i + 0.5) / len(in_order), float(np.log(n))) for i, (level, n) in enumerate(in_order)},
     )
 
@@ -205,11 +205,11 @@ def global_test(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]
     """
     n_rows, columns = len(columns), np.asarray(StandardScaler().fit_transform(columns))
     correlations = columns.T @ columns / n_rows
-    for each in targets:
-        centered = (each - each.mean(axis=0)).astype(columns.dtype)
-        of_targets, covariances = centered.T @ centered / n_rows, columns.T @ centered / n_rows
-        mean = correlations.trace() * of_targets.trace() / (n_rows - 1)
-        variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
+    for target in targets:
+        centered = (target - target.mean(axis=0)).astype(columns.dtype)
+        target_cov, covariances = centered.T @ centered / n_rows, columns.T @ centered / n_rows
+        mean = correlations.trace() * target_cov.trace() / (n_rows - 1)
+        variance = 2 * np.sum(correlations**2) * np.sum(target_cov**2) / (n_rows - 1) ** 2
         rate = mean / variance if variance > 0 else np.nan
         yield float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
 
@@ -219,25 +219,25 @@ def levels_recur(codes: NDArray, splits: list) -> bool:
 
     That of a customer is not, if folds are by customers.
     """
-    found = [np.isin(codes[test], codes[train])[codes[test] >= 0] for train, test in splits]
-    return sum(map(np.sum, found)) > _FEW_KNOWN * sum(map(len, found))
+    is_known = [np.isin(codes[test], codes[train])[codes[test] >= 0] for train, test in splits]
+    return sum(map(np.sum, is_known)) > _FEW_KNOWN * sum(map(len, is_known))
 
 
 def helpful_beside_others(
     columns: NDArray,
     categories: list[int],
-    asked: dict[str, list[int]],
+    candidates: dict[str, list[int]],
     y: NDArray,
     splits: Any,
     error_columns: dict[str, NDArray] | None = None,
 ) -> set[str]:
     """Which of some columns help boosted trees that have all others as well.
 
-    Trees are fitted to all columns without each fold. What is asked for helps if their losses in the
-    fold grow where its values are given to other rows [1]_. Nothing but the number of trees is chosen
-    by the rows of the fold, so a column that is independent of y, given all others, makes about as many
-    losses smaller as larger. A column also helps if the sizes of the errors of numbers depend on it, as
-    intervals follow them.
+    Trees are fitted to all columns without each fold. A candidate helps if their losses in the fold
+    grow when its values are permuted [1]_. Nothing but the number of trees is chosen by the rows of the
+    fold, so a column that is independent of y, given all others, makes about as many losses smaller as
+    larger. In regression, a column also helps if the sizes of errors depend on it, as intervals follow
+    them.
 
     Parameters
     ----------
@@ -245,8 +245,8 @@ def helpful_beside_others(
         All columns of the table as numbers.
     categories : list of int
         The columns that are codes of levels.
-    asked : dict of str to list of int
-        The columns that belong together, by a name.
+    candidates : dict of str to list of int
+        The columns that are tested together, by a name.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Classes, if they are integers, or numbers, of which the ranks are predicted.
     splits : list of (train, test), or None
@@ -270,7 +270,7 @@ def helpful_beside_others(
     helpful, settings = set(), {"categorical_feature": categories, "params": _TREES}
     for target in y.reshape(len(y), -1).T[:_MOST_OUTPUTS]:
         objective, target, loss_of = _task(target)
-        growths = {name: [] for name in asked if name not in helpful}
+        growths = {name: [] for name in candidates if name not in helpful}
         errors = np.full(len(y), np.nan)
         for train, test in splits:
             fitted = lightgbm.Dataset(columns[train], target[train], **settings)
@@ -281,7 +281,7 @@ def helpful_beside_others(
             loss = errors[test] = loss_of(predicted, target[test])
             for name, growth in growths.items():
                 mixed = columns[test]
-                mixed[:, asked[name]] = mixed[random.permutation(len(test))][:, asked[name]]
+                mixed[:, candidates[name]] = mixed[random.permutation(len(test))][:, candidates[name]]
                 growth.append(
                     loss_of(trees.predict(mixed, raw_score=True, num_threads=1), target[test]) - loss
                 )
