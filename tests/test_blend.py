@@ -414,9 +414,9 @@ def test_a_y_that_is_too_large_or_no_number_has_one_clear_error(model):
     X, y = load_diabetes(return_X_y=True)
     with pytest.raises(ValueError, match=r"between -1e\+30 and 1e\+30, .* to 3.46e\+302; divide y"):
         clone(model).fit(X, 1e300 * y)
-    with pytest.raises(ValueError, match=r"y must contain numbers, got dtype <U.* use a classifier"):
+    with pytest.raises(ValueError, match=r"y must be numeric, got dtype <U.* use a classifier"):
         clone(model).fit(X, y.astype(str))
-    with pytest.raises(ValueError, match="y must contain numbers: could not convert string"):
+    with pytest.raises(ValueError, match="y must be numeric: could not convert string"):
         clone(model).fit(X, np.array(["much", *y[1:]], dtype=object))
 
 

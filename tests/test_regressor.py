@@ -353,8 +353,8 @@ def test_a_column_and_max_iter_warn_where_fit_is_called():
 
 BAD_INPUT = {
     "NaN in y": ({}, X, np.where(Y > 1, np.nan, Y), "Input y contains NaN"),
-    "text": ({}, X, Y.astype(str), "y must contain numbers, got dtype <U"),
-    "text objects": ({}, X, np.array(["a"] * 120, object), "y must contain numbers: could not convert"),
+    "text": ({}, X, Y.astype(str), "y must be numeric, got dtype <U"),
+    "text objects": ({}, X, np.array(["a"] * 120, object), "y must be numeric: could not convert"),
     "complex": ({}, X, Y + 1j, "Complex data not supported"),
     "sparse": ({}, X, sp.csr_array(TWO), r"y must be dense.*y\.toarray"),
     "too few": ({}, X, Y[:-1], "inconsistent numbers of samples"),

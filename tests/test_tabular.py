@@ -397,7 +397,7 @@ def test_a_y_of_one_class_or_of_no_numbers_is_told(table):
         TabularClassifier(**FEW).fit(X, ["high"] * N)
     with pytest.raises(ValueError, match="one label for each sample"):
         TabularClassifier(**FEW).fit(X, np.c_[score > 1, score > 2])
-    with pytest.raises(ValueError, match=r"y must contain numbers, got dtype <U4; .* use a classifier"):
+    with pytest.raises(ValueError, match=r"y must be numeric, got dtype <U4; .* use a classifier"):
         TabularRegressor(**FEW).fit(X, labels_of(score))
 
 
@@ -761,15 +761,12 @@ def test_groups_are_one_column_of_any_labels():
             model.fit(X, X[:, 0], groups=groups)
 
 
-def test_a_y_of_strings_is_read_as_numbers_by_regressors_in_any_container():
+def test_a_regressor_refuses_a_y_of_strings_in_any_container():
     X = np.random.default_rng(0).normal(size=(60, 2))
-    model = TabularRegressor(models=["linear"], cv=3, random_state=0)
-    expected = model.fit(X, X[:, 0]).oof_prediction_
+    model = TabularRegressor(models=["linear"], cv=3)
     strings = [str(value) for value in X[:, 0]]
     for y in (strings, pd.Series(strings), pd.Series(strings, dtype=object), np.array(strings)):
-        assert_array_equal(model.fit(X, y).oof_prediction_, expected)
-    for y in (["x"] * 60, pd.Series(["x"] * 60)):
-        with pytest.raises(ValueError, match="y must contain numbers"):
+        with pytest.raises(ValueError, match=r"y must be numeric, got dtype <U.* use a classifier"):
             model.fit(X, y)
 
 

@@ -1,7 +1,6 @@
 """The samples that ensembles are fitted to, and the folds that their members hold out."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -131,16 +130,19 @@ def _checked_groups(groups, n_samples):
 
 
 def _checked_labels(estimator, y):
-    """y, whose strings are numbers for a regressor; an error if some labels are missing."""
+    """y; an error if labels are missing. A regressor refuses strings whatever their container is."""
     if y.dtype.kind == "O" and y.ndim == 1:
         if missing := [row for row, label in enumerate(y) if _is_missing(label)]:
             raise ValueError(
                 f"Input y contains missing values, such as {y[missing[0]]!r} in row {missing[0]}; "
                 "leave these rows out, or give them weight 0"
             )
-    if y.dtype.kind == "U" and is_regressor(estimator):
-        with suppress(ValueError):  # the error comes where y is read
-            return y.astype(np.float64)
+    if (
+        is_regressor(estimator)
+        and y.dtype == object
+        and all(isinstance(label, str) for label in y.flat)
+    ):
+        return y.astype(str)  # as a list of strings is read
     return y
 
 
