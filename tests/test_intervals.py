@@ -493,13 +493,6 @@ def test_the_unit_of_weights_changes_no_interval_also_where_they_are_whole_numbe
     assert_allclose(scaled, expected)
 
 
-def test_groups_may_be_missing_where_the_folds_do_not_need_them():
-    X, y, _ = noisy_rows(300)
-    groups = np.array([None, "a", "b", 7] * 75, dtype=object)
-    model = CrossFitRegressor(LinearRegression(), [*KFold(3).split(X)]).fit(X, y, groups=groups)
-    assert np.isfinite(model.predict_interval(X)).all()
-
-
 @pytest.mark.parametrize(
     "model",
     [
