@@ -242,7 +242,7 @@ class BaseLowLevelMLP(CallbackSupport, Saved):
         return self._forward(validated(self, X, reset=False))
 
     def _forward(self, X):
-        """The same for checked samples, computed in blocks of rows."""
+        """The logits of validated X, computed in blocks of rows."""
         dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
         layers, parameters = self._layers_and_parameters()
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)

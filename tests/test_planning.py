@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.planning import _joined, _joined_where_cheap, buckets_of, lone_bucket
+from skdense.core.host.planning import _joined, _joined_where_cheap, lone_bucket, plan_buckets
 from skdense.core.machine import costs
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 from skdense.core.program.stores import Stores
@@ -45,7 +45,7 @@ def shape_of(network):
 def buckets(networks, **share):
     """The networks of each bucket, as sets."""
     pairs = [(SPEC, network) for network in networks]
-    return [set(bucket.networks) for bucket in buckets_of(pairs, **share)]
+    return [set(bucket.networks) for bucket in plan_buckets(pairs, **share)]
 
 
 # --- buckets of sizes: few, close to what they hold --------------------------------------------------
@@ -120,7 +120,7 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
         for its_sizes, size, X, V, n in zip(sizes, (18, 24, 20), rows, validation, (0, 10, 70))
     ]
 
-    (bucket,) = buckets_of([(SPEC, network) for network in networks])
+    (bucket,) = plan_buckets([(SPEC, network) for network in networks])
 
     shape = bucket.shape
     widths = [layer.width for layer in shape.layout.layers]
@@ -214,7 +214,7 @@ def test_the_pair_of_buckets_that_costs_the_least_padding_is_joined_first(sizes)
 
 
 def both(networks):
-    return buckets_of([(SPEC, network) for network in networks])
+    return plan_buckets([(SPEC, network) for network in networks])
 
 
 def test_the_slowest_networks_begin_first():
@@ -236,7 +236,7 @@ def test_a_store_is_let_go_with_the_last_network_that_uses_it():
     stores = Stores(networks)
 
     def features(network):
-        return stores.of(network.data, shape_of(network).training, "float32")[0]
+        return stores.tensors(network.data, shape_of(network).training, "float32")[0]
 
     shared, own = features(first), features(other)
 
@@ -253,8 +253,8 @@ def test_networks_on_one_x_share_its_store_whatever_their_targets():
     second = network(rows=Data(first.data.X, np.ones((100, 1))))
     stores = Stores([first, second])
 
-    X, targets = stores.of(first.data, shape_of(first).training, "float32")
-    same_X, others = stores.of(second.data, shape_of(second).training, "float32")
+    X, targets = stores.tensors(first.data, shape_of(first).training, "float32")
+    same_X, others = stores.tensors(second.data, shape_of(second).training, "float32")
 
     assert same_X is X
     assert others is not targets

@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from helpers import assert_same_stream, drawn_parameters, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.planning import buckets_of, lone_bucket
+from skdense.core.host.planning import lone_bucket, plan_buckets
 from skdense.core.host.train import Orders, train
 from skdense.core.machine import costs, threads
 from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
@@ -128,7 +128,7 @@ def test_networks_of_one_bucket_are_bit_for_bit_what_they_are_alone():
         return [make_network(widths=(5 + k % 4, 3), seed=k, rows=np.arange(k, 100)) for k in range(6)]
 
     together, alone = networks(), networks()
-    train(buckets_of([(ADAM, network) for network in together]), 2)
+    train(plan_buckets([(ADAM, network) for network in together]), 2)
 
     for network, lone in zip(together, alone, strict=True):
         train_alone(ADAM, lone)

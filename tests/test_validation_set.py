@@ -22,7 +22,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from helpers import PROBLEMS, SETTINGS, assert_same_model, drawn_parameters, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core.host.planning import buckets_of
+from skdense.core.host.planning import plan_buckets
 from skdense.core.host.train import train
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.fit.inputs import FitInput
@@ -338,7 +338,7 @@ def test_of_several_draws_one_that_has_diverged_in_the_first_epoch_is_not_kept()
     job = prepare(LowLevelMLPClassifier(**SETTINGS, early_stopping=True, n_init=2), FitInput(X, y))
     [(kernel, bias), *others] = job.networks[0].parameters
     job.networks[0].parameters = [(kernel * np.nan, bias), *others]
-    train(buckets_of([(job.spec, network) for network in job.networks]))
+    train(plan_buckets([(job.spec, network) for network in job.networks]))
 
     finish(job)
 

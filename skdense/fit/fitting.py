@@ -1,6 +1,6 @@
 """Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes.
 
-A fit has four steps. `prepare` makes a `Job` with networks of the user's input. `buckets_of` chooses
+A fit has four steps. `prepare` makes a `Job` with networks of the user's input. `plan_buckets` chooses
 the programs of the networks, and `train` runs them; for lbfgs `minimize_loss` does both. `finish` sets
 the fitted attributes and warns.
 
@@ -9,7 +9,7 @@ the fitted attributes and warns.
 (`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
 `prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
 `core/host/train.py`, the order of the rows. Networks of several estimators that share a generator get
-generators of their own, with seeds that it draws (`buckets_for`).
+generators of their own, with seeds that it draws (`plan_jobs`).
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from skdense import compat
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
-from skdense.core.host.planning import Bucket, buckets_of
+from skdense.core.host.planning import Bucket, plan_buckets
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.network import LBFGS, Curves, Network
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
@@ -83,7 +83,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool
         return False
 
     interrupted = train(
-        buckets_for([job]),
+        plan_jobs([job]),
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
         stop=stop,
@@ -140,7 +140,7 @@ def fit_together(
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input, checked)
-        buckets = buckets_for(jobs.values())
+        buckets = plan_jobs(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         if jobs and train(buckets, n_jobs, owners=owners, after=after, stop=stop):
             raise KeyboardInterrupt
@@ -160,11 +160,11 @@ def fit_together(
         raise errors[0]
 
 
-def buckets_for(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucket]:
+def plan_jobs(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucket]:
     """Let the networks of jobs train side by side: return the buckets of those that share a program.
 
     Jobs that share a generator, with which they would have to train in turn, get new generators, with
-    seeds drawn from the shared one. For share_trained see `buckets_of`.
+    seeds drawn from the shared one. For share_trained see `plan_buckets`.
     """
     n_users = Counter(job.networks[0].random_state for job in jobs)
     for job in jobs:
@@ -173,7 +173,9 @@ def buckets_for(jobs: Collection[Job], share_trained: float = 1.0) -> list[Bucke
             seed = shared.randint(2**31)
             for network in job.networks:
                 network.random_state, network.owns_stream = RandomState(seed), True
-    return buckets_of([(job.spec, network) for job in jobs for network in job.networks], share_trained)
+    return plan_buckets(
+        [(job.spec, network) for job in jobs for network in job.networks], share_trained
+    )
 
 
 # --- what surrounds a fit ----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ class CheckedInput(NamedTuple):
     Attributes
     ----------
     encoder : Encoder
-        What y is.
+        Encodes y.
     training : Data
         All samples, encoded, with their weights.
     y : ndarray
@@ -421,8 +421,8 @@ def _optimizer_start(
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0
         progress = progress._replace(best_value=best, no_improvement=no_improvement)
-    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # one that 0.5 converted
-        return settings, [], progress
+    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):
+        return settings, [], progress  # models converted from 0.5 have no optimizer state
     state = estimator._optimizer_state
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
     return settings | state["settings"], state["slots"], progress

@@ -162,7 +162,8 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     baseline = loss_record.baseline_loss(targets, data.select(data.weights), *numbers)
     if job.spec.solver == LBFGS:
         baseline *= loss_record.times(targets.shape[1])
-    # Half: a bias that follows samples in class order beats the best constant, too, but by little.
+    # Half the baseline: on samples sorted by class, the bias alone can follow the class and beat the
+    # constant slightly.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
     spreads = _spreads(network.layers, network.final_parameters, data.X, data.row_numbers)
@@ -265,7 +266,7 @@ def likely_cause(job: Job, network: Network) -> str:
 
 
 def _likely_cause_of_nan(job: Job, network: Network) -> str:
-    """The same for a validation score that is NaN."""
+    """The likely cause of a NaN validation score, and what to try."""
     if network.scorer is None or not are_finite(network.parameters):
         return likely_cause(job, network)
     return "Give the scorer samples that it can judge as X_val, for instance of all classes."

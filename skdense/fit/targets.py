@@ -114,7 +114,7 @@ class Labels(Encoder):
         return OUTPUT_ACTIVATIONS[self.loss.output](logits)
 
     def log_probabilities(self, logits: NDArray) -> NDArray:
-        """Their logarithms, from the logits: finite also where a probability rounds to 0."""
+        """The logarithm of each class's probability; finite even if the probability rounds to 0."""
         if self.loss.output == "identity":
             return np.log(self.probabilities(logits))
         return self._log_probabilities(logits)
@@ -292,7 +292,7 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
         raise ValueError(f"{name} must be numeric: {error}") from error
 
 
-# --- either of them ----------------------------------------------------------------------------------
+# --- labels or numbers --------------------------------------------------------------------------------
 
 
 def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:

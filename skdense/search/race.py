@@ -25,7 +25,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Network
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
-from skdense.fit.fitting import buckets_for
+from skdense.fit.fitting import plan_jobs
 from skdense.fit.inputs import shallow_copy
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
@@ -182,7 +182,7 @@ class Race:
                 raise fit.error
         # Networks keep the programs that are chosen here for all of them, so that those that go on
         # train as if they had never paused.
-        self.buckets = buckets_for(self._jobs(), _SHARE_OF_RACE)
+        self.buckets = plan_jobs(self._jobs(), _SHARE_OF_RACE)
 
     def _prepare(self, splits: list[tuple], skips_steps: bool) -> Collection[CandidateFit]:
         """Prepare all networks; return the first fit of each split that has not failed.

@@ -22,7 +22,7 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Parameters, Tensor
 
 Drop = Callable[[int, Any], Any]
-"""`drop(index, values)` is what dropout makes of the outputs of this hidden layer in training."""
+"""Applies dropout to the outputs of hidden layer `index`."""
 
 
 class Parameter(NamedTuple):
@@ -88,7 +88,7 @@ def forward(
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.
 
-    `drop(index, values)`, if given, is what dropout makes of the outputs of each hidden layer.
+    `drop(index, values)`, if given, applies dropout to the outputs of hidden layer `index`.
     """
     for index, (layer, arrays) in enumerate(zip(layers, parameters, strict=True)):
         if drop is not None and index > 0:

@@ -61,7 +61,7 @@ class Minimization:
         shape = store_shape([network.data], self.layout.n_features)
         block_rows = full_batch_rows(network.data.X, self.layout.n_penalized)
         self.program = program_of(full_batch_program, spec, self.layout, shape, block_rows)
-        self.store = Stores([network]).of(network.data, shape, spec.dtype)
+        self.store = Stores([network]).tensors(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         zeros = aligned_zeros([self.layout.n_parameters], spec.dtype)
         self.vector = self.layout.pack_parameters(network.parameters, zeros)

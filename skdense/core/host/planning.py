@@ -84,7 +84,7 @@ def lone_layout(network: Network) -> Layout:
     return Layout((*padded, output), n_features)
 
 
-def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Bucket]:
+def plan_buckets(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Bucket]:
     """Buckets of networks that share a program where padding costs less time; the slowest come first.
 
     A network's bucket depends on the networks and on the share of their likely steps that they will
@@ -92,10 +92,10 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
     """
     alike: dict[tuple, dict[tuple, Bucket]] = {}
     for spec, network in networks:
-        alone = lone_bucket(spec, network)
-        sizes = alone.step_seconds, *alone.sizes
+        bucket = lone_bucket(spec, network)
+        sizes = bucket.step_seconds, *bucket.sizes
         by_size = alike.setdefault(_key_to_share(spec, network), {})
-        by_size[sizes] = _joined(by_size[sizes], alone) if sizes in by_size else alone
+        by_size[sizes] = _joined(by_size[sizes], bucket) if sizes in by_size else bucket
     buckets: list[Bucket] = []
     for by_size in alike.values():
         buckets += _joined_where_cheap([by_size[sizes] for sizes in sorted(by_size)], share_trained)
@@ -151,10 +151,12 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
 
 
 def _joined(bucket: Bucket, other: Bucket) -> Bucket:
-    """Two buckets as one, as small as it can be."""
+    """The smallest bucket that holds the networks of both."""
     one, two = bucket.layout, other.layout
     pairs = zip(one.layers, two.layers, strict=True)
-    layers = tuple(replace(layer, width=max(layer.width, beside.width)) for layer, beside in pairs)
+    layers = tuple(
+        replace(layer, width=max(layer.width, other_layer.width)) for layer, other_layer in pairs
+    )
     layout = Layout(layers, max(one.n_features, two.n_features))
     networks, batch = bucket.networks + other.networks, max(bucket.batch, other.batch)
     return Bucket(bucket.spec, layout, batch, bucket.n_steps + other.n_steps, networks)

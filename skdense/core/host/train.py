@@ -84,12 +84,12 @@ def train(
     stores = Stores(network for _, network in networks)
     # First one of each bucket, so that threads compile different programs at the same time.
     networks.sort(key=lambda pair: pair[1] is not pair[0].networks[0])
-    left = iter(networks)  # each thread takes its next network from it
+    pending = iter(networks)  # each thread takes its next network from it
     owners, lock = owners or {network: network for _, network in networks}, Lock()
     n_left = Counter(owners.values())
 
     def work() -> None:
-        for bucket, network in left:
+        for bucket, network in pending:
             _train_one(ProgramRun(bucket, network, stores), until, observe, each_epoch, stop)
             stores.release(network)
             if stop.is_set():
@@ -224,7 +224,7 @@ class ProgramRun:
         """Make the program, the stores and all else that chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         self.program = program_of(training_program, self.spec, shape)
-        self.training_store = self.stores.of(network.data, shape.training, dtype)
+        self.training_store = self.stores.tensors(network.data, shape.training, dtype)
         dropout = np.array([network.dropout_seed, *network.dropout], np.float64)
         self.dropout = to_tensor(dropout) if network.dropout else ()
         validation_rows = aligned_zeros((shape.n_blocks, shape.block), np.int32)
@@ -234,7 +234,7 @@ class ProgramRun:
             # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
             validation_rows[...] = rows[0]
             validation_rows.reshape(-1)[: len(rows)] = rows
-            validation_store = self.stores.of(network.validation, shape.validation, dtype)
+            validation_store = self.stores.tensors(network.validation, shape.validation, dtype)
         self.to_validate = validation_store, view(validation_rows)
 
         layout = shape.layout

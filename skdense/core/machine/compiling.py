@@ -23,7 +23,7 @@ def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them. Make and call it in a thread of
-    `submit`: there neither Ctrl-C nor a device, a graph or checks of numerics of the user's reach it.
+    `submit`. There, Ctrl-C and the user's device, graph and numeric checks do not affect it.
     """
     whole_key = make, *key
     with _lock:
@@ -66,8 +66,8 @@ class _Program:
     """A program, which is a function of our own context.
 
     Its name is the same in every process, so that its executable can be kept. XLA compiles it in its
-    first call, unless an executable was loaded. TensorFlow remembers by the name if that could not be
-    used; then the program is traced again under another name.
+    first call, unless an executable was loaded. If TensorFlow rejects a loaded executable, it remembers
+    this by the function's name, so we trace the program again under a new name.
     """
 
     def __init__(self, context: Context, make: Callable[..., tuple], key: tuple):

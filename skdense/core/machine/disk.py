@@ -118,9 +118,8 @@ def exchange_flags(tensorflow: Any) -> str | None:
 def name_of(key: tuple, *facts: object) -> str | None:
     """The name of a program, the same in every process in which its code would be the same.
 
-    `facts` are TensorFlow's version and number of threads. It is None if the key has objects of other
-    packages, whose code may change unnoticed; if our code cannot be read or has changed since the
-    import; or if NumPy or the system does not tell the features of the processor.
+    `facts` are TensorFlow's version and number of threads. Return None if the key has objects of
+    other packages, our sources cannot be read or have changed, or the processor's features are unknown.
     """
     try:
         _sources()
@@ -208,7 +207,7 @@ def save(folder: Path, program: ProgramCode) -> None:
         try:
             file.write_bytes(encoded(program))
             file.replace(folder / f"{program.function}{_SUFFIX}")
-        finally:  # if the process is killed before, the file is removed as those of old programs are
+        finally:  # `_shrink` later removes the file that a killed process left
             file.unlink(missing_ok=True)
         _log.debug("%s is kept in %s", program.function, folder)
         _shrink(folder)
@@ -230,7 +229,7 @@ def take_executable(function: str) -> tuple[str, bytes]:
     """
     if _gfile is not None:
         for name in _gfile.listdir(_EXCHANGED):
-            # Other names are of files that other threads write, and that they may remove meanwhile.
+            # Skip files that other threads are writing or removing.
             with suppress(Exception), _gfile.GFile(f"{_EXCHANGED}/{name}", "rb") as file:
                 executable = file.read()
                 if ".tmp" not in name and function.encode() in executable:

@@ -127,7 +127,7 @@ def import_submodule(name: str) -> ModuleType:
 
 
 @contextmanager
-def others_wait() -> Iterator[bool]:
+def block_execution() -> Iterator[bool]:
     """Let other threads wait that want to execute the package; yield whether it has not executed."""
     with _lock:
         yield is_postponed(sys.modules["tensorflow"])
@@ -162,7 +162,7 @@ class _Loader(SourceFileLoader):
             with suppress(ValueError):
                 sys.meta_path.remove(self)
 
-    def import_again(self) -> None:
+    def execute(self) -> None:
         if vars(self).pop("is_first", False):  # true for only one of several threads
             with _lock:
                 self.known.add("__path__")
@@ -178,10 +178,12 @@ class _Postponed(ModuleType):
     __loader__: _Loader
 
     def __getattribute__(self, name: str) -> Any:
-        if name not in _OF_IMPORT and name not in self.__loader__.known:
-            self.__loader__.import_again()
+        if name not in IMPORT_ATTRIBUTES and name not in self.__loader__.known:
+            self.__loader__.execute()
         return ModuleType.__getattribute__(self, name)
 
 
-_OF_IMPORT = set("__cached__ __class__ __file__ __loader__ __name__ __package__ __spec__".split())
+IMPORT_ATTRIBUTES = set(
+    "__cached__ __class__ __file__ __loader__ __name__ __package__ __spec__".split()
+)
 """The attributes that the import system reads when it imports submodules."""

@@ -95,7 +95,7 @@ def _start_own_context(module: Any, is_imported: bool) -> None:
     global _own_context
     n_threads, threading = threads_of_joblib(), module.config.threading
     try:
-        with lazy_import.others_wait() as is_unused:
+        with lazy_import.block_execution() as is_unused:
             if is_imported:
                 intra_op = threading.get_intra_op_parallelism_threads()
                 n_threads = intra_op, threading.get_inter_op_parallelism_threads()
@@ -161,7 +161,7 @@ def _number_in(variable: str) -> int:
 
 ALIGNMENT = 64
 """XLA's minimum, that of TensorFlow's tensors: with less, operations abort and programs may crash."""
-# In the tested versions of TensorFlow, loops that gather rows load single numbers.
+# Gather loops of the tested versions load one number at a time, so 16 bytes suffice for X.
 _ALIGNMENT_OF_GATHERS = 16
 """The alignment of a large X, of which programs gather rows: the alignment of NumPy's memory."""
 

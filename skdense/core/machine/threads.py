@@ -84,7 +84,8 @@ class Future:
             if self._running.acquire(timeout=_SIGNAL_SECONDS):
                 self._running.release()
             elif self._queue is not None and self._queue() is None and not self._is_finished:
-                # The thread, and with it its queue, has ended before the task could begin.
+                # The thread died at its start for lack of memory, so its queue was freed and the task
+                # never began.
                 self._error = MemoryError("no memory for a thread")
                 self.finish()
         return True
@@ -106,7 +107,7 @@ def submit(function: Callable, *arguments: Any) -> Future:
     except IndexError:
         queue: SimpleQueue[Future] = SimpleQueue()
         future.put_into(queue)
-        start_new_thread(_run_all_of, (queue,))
+        start_new_thread(_serve, (queue,))
     # `run` also does this, but the process may end before the thread has begun.
     if not future._is_daemon:
         _unfinished.add(future)
@@ -115,7 +116,7 @@ def submit(function: Callable, *arguments: Any) -> Future:
     return future
 
 
-def _run_all_of(queue: "SimpleQueue[Future]") -> None:
+def _serve(queue: "SimpleQueue[Future]") -> None:
     """Run the tasks of a queue, one after the other, until there are enough idle threads."""
     stays = True
     while stays:
@@ -195,9 +196,9 @@ _lock = RLock()
 """Held while the number of threads of BLAS changes, and while the process forks."""
 _limits: set[object] = set()
 """A token for each context of `one_blas_thread` that is active."""
-# Between contexts this has only the libraries whose number other code had changed when the last context
-# ended. That code may restore the limit of 1 that it had found; then the next context restores the
-# number that was there before.
+# If other code changes a library's limit while ours is active, we leave it, and keep the library's
+# first number here: that code may later restore our 1, and the next context then restores the first
+# number.
 _original = {}
 """The number of threads that each library had before it was limited."""
 

@@ -103,11 +103,13 @@ class _Body:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
 
         def step_follows(scalars: Tensor, *others: Any) -> Tensor:
-            (n_steps, hyper, _), counters = self.unpacked(), unpack_scalars(scalars).counters
+            n_steps, hyper, _ = self.constant_values()
+            counters = unpack_scalars(scalars).counters
             return (counters.steps < n_steps) & (counters.position < hyper.steps_per_epoch)
 
         def epoch_follows(scalars: Tensor, *others: Any) -> Tensor:
-            (n_steps, _, _), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
+            n_steps, _, _ = self.constant_values()
+            counters, progress, _ = unpack_scalars(scalars)
             return (counters.steps < n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, all_pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
@@ -134,19 +136,20 @@ class _Body:
 
         If the minibatch has no weight, the step is not effective: it only counts as passed.
         """
-        # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
+        # Counting and learning rates need float64; what computes with parameters needs their dtype.
+        _, hyper, settings = self.constant_values()
+        _, hyper_in_dtype, _ = self.constant_values(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         store, orders = self.to_train
         rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
-        # So many of the rows are no padding.
+        # The number of rows that are not padding.
         n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
         minibatch = gather(store, self.shape.training, rows, n_real)
         pieces, *slots = all_pieces
         drop = dropper(self.dropout, progress.step) if self.spec.drops else None
 
-        sums, gradients = self.objective.gradients(minibatch, pieces, typed, drop)
-        penalty, penalty_gradients = self.objective.penalty(pieces, typed.alpha)
+        sums, gradients = self.objective.gradients(minibatch, pieces, hyper_in_dtype, drop)
+        penalty, penalty_gradients = self.objective.penalty(pieces, hyper_in_dtype.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
@@ -180,15 +183,17 @@ class _Body:
 
         The scalars are as they were if the chunk has run only a part of the epoch.
         """
-        (_, hyper, settings), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
+        _, hyper, settings = self.constant_values()
+        counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == hyper.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_samples, counters.correct / counters.weight
-        validation, score = (float("nan"), float("nan")), None  # the loss and the score
+        validation_loss, score = float("nan"), None
         if self.shape.n_blocks:
-            validation = _, score = self.validate(is_over, pieces)
+            validation_loss, score = self.validate(is_over, pieces)
+        validation_score = float("nan") if score is None else score
         progress, is_best = progress_after_epoch(progress, hyper, settings, loss, score)
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
-        point = Curves(loss, accuracy, progress.learning_rate, *validation)
+        point = Curves(loss, accuracy, progress.learning_rate, validation_loss, validation_score)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
 
@@ -199,27 +204,30 @@ class _Body:
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def add_block(b: Tensor, sums: Tensor) -> tuple:
-            (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
+            _, hyper, _ = self.constant_values()
+            _, hyper_in_dtype, _ = self.constant_values(self.dtype)
             n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = gather(store, store_shape, tf.gather(rows, b), n_real)
-            return b + 1, sums + self.objective.validation_sums(minibatch, pieces, typed, shift)
+            return b + 1, sums + self.objective.validation_sums(
+                minibatch, pieces, hyper_in_dtype, shift
+            )
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))
         sums = tf.zeros([n_terms + 2], tf.float64)
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = add_block(0, sums)
         else:
-            n_blocks = tf.where(is_over, -(-self.unpacked()[1].n_validation // shape.block), 0)
+            n_blocks = tf.where(is_over, -(-self.constant_values()[1].n_validation // shape.block), 0)
             n_blocks = tf.cast(n_blocks, tf.int32)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, add_block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, metric.value(sums)
 
-    def unpacked(self, dtype: Any = "float64") -> tuple[Any, Hyper, Settings]:
+    def constant_values(self, dtype: Any = "float64") -> tuple[Any, Hyper, Settings]:
         """The constants, with the number of steps first, as scalars of this dtype.
 
-        Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
-        while each that is unpacked before a loop is a variable of it.
+        Call this inside the loop body. XLA drops unused values there; a value unpacked before the loop
+        becomes a loop variable.
         """
         values = iter(tf.unstack(tf.cast(self.constants, dtype)))
         n_steps, *numbers = islice(values, N_NUMBERS)

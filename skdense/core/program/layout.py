@@ -39,8 +39,8 @@ class Layout:
 
     def by_layer(self, values: Sequence) -> list[tuple]:
         """Values that have the order of the parameters in a vector, as one tuple per layer."""
-        n_penalized = sum(parameter.penalized for parameter in self.in_order)
-        penalized, others = iter(values[:n_penalized]), iter(values[n_penalized:])
+        n_penalized_arrays = sum(parameter.penalized for parameter in self.in_order)
+        penalized, others = iter(values[:n_penalized_arrays]), iter(values[n_penalized_arrays:])
         return [
             tuple(next(penalized if parameter.penalized else others) for parameter in parameters)
             for parameters in self.described

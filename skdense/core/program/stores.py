@@ -84,7 +84,7 @@ class Stores:
         self._made: dict[tuple, Any] = {}
         self._lock = Lock()
 
-    def of(self, data: Data, shape: StoreShape, dtype: str) -> tuple:
+    def tensors(self, data: Data, shape: StoreShape, dtype: str) -> tuple:
         """The tensors of a store, for compiled programs; the arrays of `data` must not change."""
         tensors = []
         with self._lock:
