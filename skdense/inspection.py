@@ -22,8 +22,9 @@ from sklearn.utils.validation import check_is_fitted
 from skdense.core.formulas.layers import hidden_values
 from skdense.exceptions import UnlikeDataWarning
 from skdense.final_step import beyond_steps
-from skdense.fit.inputs import MatrixLike, table_of, validated
+from skdense.fit.inputs import MatrixLike, validated
 from skdense.fit.results import are_dead
+from skdense.frames import table_of
 from skdense.many import check_networks
 
 __all__ = [

@@ -29,7 +29,8 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.predictors import is_lightgbm
-from skdense.fit.inputs import MatrixLike, check_confidence_level
+from skdense.ensemble.uncertainty import check_confidence_level
+from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.views import CLIP, LIMITS, TableScaler

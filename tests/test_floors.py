@@ -31,7 +31,14 @@ FLOORS = [
     ["skdense.core.formulas"],
     ["skdense.core.machine"],
     ["skdense.core.network"],
-    ["skdense.core", "skdense.compat", "skdense.datasets", "skdense.exceptions", "skdense.version"],
+    [
+        "skdense.core",
+        "skdense.compat",
+        "skdense.datasets",
+        "skdense.exceptions",
+        "skdense.frames",
+        "skdense.version",
+    ],
 ]
 """The rooms, from the roof to the ground: folders and single modules."""
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

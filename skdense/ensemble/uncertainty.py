@@ -5,6 +5,7 @@ estimators, so that no saved model depends on a class of this module. `docs/benc
 the measurements behind the constants.
 """
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,20 @@ from skdense import compat
 from skdense.ensemble.calibration import as_logs, effective_rows
 from skdense.ensemble.members import fit_member, in_parallel, jobs
 from skdense.ensemble.predictors import in_blocks, predictor_of
-from skdense.fit.inputs import MatrixLike, check_confidence_level
+from skdense.fit.inputs import MatrixLike
 from skdense.fit.targets import as_numbers
 
 _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
+
+
+def check_confidence_level(confidence_level: float) -> None:
+    """Raise if this is no share between 0 and 1."""
+    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
+        raise ValueError(
+            f"confidence_level must be a number between 0 and 1, such as 0.9, got {confidence_level!r}"
+        )
+
 
 # --- what classifiers and regressors have -------------------------------------------------------------
 

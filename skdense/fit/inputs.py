@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skdense import compat
@@ -89,45 +87,6 @@ def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: 
     """What `validate_data` returns."""
     with hinted():
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
-
-
-def array_of(X: Any, **checks: Any) -> NDArray:
-    """A table that is no frame as an array; numbers and strings of a list do not become strings."""
-    dtype: Any = None if hasattr(X, "__array__") else object
-    return check_array(X, dtype=dtype, ensure_all_finite=False, **checks)
-
-
-def table_of(X: Any, **checks: Any) -> Any:
-    """Any data frame as a DataFrame of pandas or polars, and any other table as an array.
-
-    narwhals knows data frames, such as those of pyarrow, DuckDB, Modin and Dask; lazy ones are
-    collected. Others are read by the Arrow PyCapsule interface.
-    """
-    if isinstance(X, np.ndarray):
-        return array_of(X, **checks)
-    if _is_usual_frame(X):
-        return X
-    frame = nw.from_native(X, pass_through=True)
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
-    elif frame is X and hasattr(X, "__arrow_c_stream__") and not nw.dependencies.is_into_series(X):
-        # pyarrow is one of the packages with which pandas reads Arrow; polars needs none.
-        frame = nw.DataFrame.from_arrow(X, backend="pyarrow" if find_spec("pyarrow") else "polars")
-    if isinstance(frame, nw.DataFrame):
-        native = frame.to_native()
-        return native if _is_usual_frame(native) else frame.to_pandas()
-    if hasattr(X, "columns") or type(X) is dict:
-        raise TypeError(
-            "X must be a data frame, as of pandas, polars or pyarrow, or a dense array of rows and "
-            f"columns, got a {type(X).__name__}; pandas.DataFrame(X) or X.to_pandas() may convert it"
-        )
-    return array_of(X, **checks)
-
-
-def _is_usual_frame(X):
-    """Whether this is a DataFrame of pandas or polars, which takes narwhals 20 us to find out."""
-    name, module = type(X).__name__, type(X).__module__.partition(".")[0]
-    return name == "DataFrame" and module in ("pandas", "polars")
 
 
 def check_parameters(
@@ -313,11 +272,3 @@ def _columns(y: Any) -> NDArray:
     """The columns of an array or of a sparse matrix, as rows."""
     y = y.toarray() if issparse(y) else y
     return y.reshape(len(y), -1).T
-
-
-def check_confidence_level(confidence_level: float) -> None:
-    """Raise if this is no share between 0 and 1."""
-    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
-        raise ValueError(
-            f"confidence_level must be a number between 0 and 1, such as 0.9, got {confidence_level!r}"
-        )

@@ -20,7 +20,8 @@ from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
 from skdense.final_step import shallow_copy
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, table_of
+from skdense.fit.inputs import MatrixLike
+from skdense.frames import table_of
 from skdense.tabular import kinds, levels
 from skdense.tabular.cells import shown
 from skdense.tabular.kinds import Column, Ignored, Levels, Numbers

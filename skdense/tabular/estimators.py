@@ -28,7 +28,8 @@ from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, shallow_copy, table_of
+from skdense.fit.inputs import MatrixLike, shallow_copy
+from skdense.frames import table_of
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 if TYPE_CHECKING:
