@@ -406,7 +406,7 @@ def test_a_column_of_levels_that_do_not_explain_y_is_as_good_as_absent(cls):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), columns=["a", "b"])
     y = (X.a > 0).map({True: "up", False: "down"}) if cls is TabularClassifier else X.a
     X["code"] = [f"N{i % 41}" for i in range(120)]
-    with pytest.warns(UserWarning, match="'code': it says no more about y than chance"):
+    with pytest.warns(UserWarning, match="'code': it is not significantly related to y"):
         predicted = answers(cls(**FEW).fit(X, y), X[:9])
     assert_array_equal(answers(cls(**FEW).fit(X[["a", "b"]], y), X[:9]), predicted)
 
