@@ -158,3 +158,12 @@ def test_integers_that_all_differ_are_reported_as_a_possible_id():
     assert [str(warning.message).split("'")[1] for warning in told] == ["account", "text"]
     assert "pass column_kinds={'account': 'ignore'}" in str(told[0].message)
     assert encoder.dropped_ == {}
+
+
+def test_an_error_of_categories_that_are_mostly_lists_names_the_column():
+    X = pd.DataFrame({"tags": pd.Series([["a"]] * 12 + ["b"] * 8, dtype=object)})
+    message = (
+        r"column 'tags' has categories, by column_kinds, .* 12 of 20 values cannot, such as \['a'\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        TableEncoder({"tags": "category"}).fit(X)

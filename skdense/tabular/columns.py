@@ -282,7 +282,9 @@ class TableEncoder(TransformerMixin, Saved):
         values_of, differences, used = {}, [], self._used
         for column in used.in_order:
             report = partial(_report, differences, column.name)
-            values_of[column.name] = column.read(series[column.name], report)
+            values_of[column.name], unread = column.read(series[column.name], report)
+            if unread:
+                column.compare_unread(unread, report)
         if used.numbers:
             numbers = self._matrix_of_numbers(values_of)
             is_odd = ((numbers < used.low) | (numbers > used.high)).any(axis=0)
@@ -379,21 +381,19 @@ def _report(differences, name, difference, text, count, n_values, example=None, 
 
 def _read_in_fit(column, values, is_given):
     """The values of a column, and a remark if some are not of the kind that the user gives."""
-    remarks = []
-
-    def report(difference, text, count, n_values, example=None, share_in_fit=None):
-        if difference != "unreadable":
-            return
-        column.n_unread, counts = int(count), f"{count} of {n_values} values"
-        if is_given and count >= n_values / 2:
-            raise ValueError(f"{counts} cannot, such as {shown(example)}")
-        if is_given:
-            remarks.append(
-                f"column {column.name!r}: {counts} cannot be read as {column.kind}, for example "
-                f"{shown(example)}, and count as missing"
-            )
-
-    return column.read(values, report), remarks
+    values, unread = column.read(values, lambda *difference: None)
+    if unread is None:
+        return values, []
+    column.n_unread = int(unread.count)
+    if not is_given:
+        return values, []
+    counts, example = f"{unread.count} of {unread.n_values} values", shown(unread.example)
+    if unread.count >= unread.n_values / 2:
+        raise column.not_readable(f"{counts} cannot, such as {example}")
+    return values, [
+        f"column {column.name!r}: {counts} cannot be read as {column.kind}, for example {example}, and "
+        "count as missing"
+    ]
 
 
 def _unrelated_to_y(columns, guessed, values_of, y, splits):

@@ -6,7 +6,7 @@ How a value is read never depends on the other rows.
 """
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,25 @@ def is_unlikely(k: int, n: int, k_in_fit: int, n_in_fit: int, n_tests: int = 1) 
     return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * n_tests < _LEVEL_OF_TESTS
 
 
+class Unread(NamedTuple):
+    """Values that cannot be read as the kind of their column, and count as missing.
+
+    Attributes
+    ----------
+    count, n_values : int
+        Their number, and that of all values.
+    example : object
+        One of them.
+    text : str
+        What a warning says of them.
+    """
+
+    count: int
+    n_values: int
+    example: Any
+    text: str
+
+
 class Column:
     """A column of a table.
 
@@ -146,8 +165,8 @@ class Column:
         vars(column).update({name: value for name, value in state.items() if name != "class"})
         return column
 
-    def read(self, values: Any, report: Any) -> Any:
-        """The values, with NaN for missing ones.
+    def read(self, values: Any, report: Any) -> tuple[Any, Unread | None]:
+        """The values, with NaN for missing ones, and those that cannot be read, if there are any.
 
         `report` is called for each difference from the values in `fit`, with its name, a text, the
         number of values that differ, that of all values, an example, and the share of such values
@@ -156,34 +175,39 @@ class Column:
         try:
             kind = infer_kind(values)
             if kind == self.kind:
-                return self._read(values, report)
+                return self._read(values, report), None
             if kind in self.readable or (self.kind != "numbers" and pd.isna(values).all()):
                 return self._read_texts(*factorized(values, MISSING), containers_in(values), report)
             raise ValueError(f"they are {kind}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
-            raise ValueError(
-                f"column {self.name!r} has {self.kind}, by {self.source}, but not all of them can be "
-                f"read as {self.kind}: {error}"
-            ) from error
+            raise self.not_readable(error) from error
+
+    def not_readable(self, reason: Any) -> ValueError:
+        """An error that says why the values cannot be read."""
+        return ValueError(
+            f"column {self.name!r} has {self.kind}, by {self.source}, but not all of them can be "
+            f"read as {self.kind}: {reason}"
+        )
 
     def _read_texts(self, codes, texts, containers, report):
         values = self._parsed(texts, report)
         counts = count_rows(codes, texts)
-        unread = counts * np.isnan(values)
-        if n_unread := unread.sum() + len(containers):
-            n = counts.sum() + len(containers)
-            example = texts[np.argmax(unread)] if unread.any() else containers[0]
-            if n_unread == n > 1:
-                raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
-            text = f"has values that cannot be read as {self.kind} and count as missing"
-            self._report_unread(text, n_unread, n, example, report)
-        return values[codes]
+        is_unread = counts * np.isnan(values)
+        n_unread, n = is_unread.sum() + len(containers), counts.sum() + len(containers)
+        if not n_unread:
+            return values[codes], None
+        example = texts[np.argmax(is_unread)] if is_unread.any() else containers[0]
+        if n_unread == n > 1:
+            raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
+        text = f"has values that cannot be read as {self.kind} and count as missing"
+        return values[codes], Unread(n_unread, n, example, text)
 
-    def _report_unread(self, text, n_unread, n, example, report):
-        """Tell of values that cannot be read, if there are more than `fit` and chance explain."""
-        if not self.n_unread or is_unlikely(n_unread, n, self.n_unread, self.n_rows):
+    def compare_unread(self, unread: Unread, report: Any) -> None:
+        """Report values that cannot be read, if there are more than `fit` and chance explain."""
+        count, n = unread.count, unread.n_values
+        if not self.n_unread or is_unlikely(count, n, self.n_unread, self.n_rows):
             share_in_fit = self.n_unread / self.n_rows if self.n_unread else 0.0
-            report("unreadable", text, n_unread, n, example, share_in_fit)
+            report("unreadable", unread.text, count, n, unread.example, share_in_fit)
 
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
@@ -395,8 +419,9 @@ class Ignored(Column):
 
     kind, outputs = "ignored", []
 
-    def read(self, values: Any, report: Any) -> Any:
+    def read(self, values: Any, report: Any) -> tuple[Any, Unread | None]:
         """Nothing."""
+        return None, None
 
     def learn(self, values: Any) -> str:
         """Why nothing of the values is used."""
@@ -430,12 +455,13 @@ class Levels(Column):
         super().__init__(name)
         self.kind = kind
 
-    def read(self, values: Any, report: Any) -> Any:
-        """Numbers of levels, and the levels."""
+    def read(self, values: Any, report: Any) -> tuple[Any, Unread | None]:
+        """Numbers of levels, and the levels; and containers, which are no levels."""
+        unread = None
         if containers := containers_in(values):
             text = "has lists, sets, dicts or arrays, which count as missing"
-            self._report_unread(text, len(containers), len(values), containers[0], report)
-        return factorized(values, MISSING if self.kind == "strings" else {""})
+            unread = Unread(len(containers), len(values), containers[0], text)
+        return factorized(values, MISSING if self.kind == "strings" else {""}), unread
 
     def learn(self, values: Any) -> str:
         """Choose what is written; why nothing of the values can be used, or ""."""
