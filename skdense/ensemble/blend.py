@@ -25,7 +25,7 @@ from skdense.ensemble.crossfit import (
     check_ensemble,
     fit_part,
 )
-from skdense.ensemble.members import in_parallel, jobs, noted, writes_into_no_X
+from skdense.ensemble.members import in_parallel, joblib_jobs, leaves_X_unchanged, note_on_error
 from skdense.ensemble.predictors import protected
 from skdense.ensemble.progress import Progress, Stop
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -121,7 +121,7 @@ class BaseBlend(BaseOutOfFold):
                     f"of y must be inside it, got {model!r}"
                 )
             if _is_fitted_in_parts(model):
-                with noted(f"model {name!r}"):
+                with note_on_error(f"model {name!r}"):
                     check_ensemble(final_step(model), is_weighted)
 
     def _weighted(self):
@@ -308,7 +308,7 @@ def _fit_model(model, samples, progress, warn, stop, network_jobs, callback):
 
 def _seen_by(model, X):
     """X as a model may have it: a copy, unless it is known that the model does not write into X."""
-    return X if writes_into_no_X(model) else protected(X)
+    return X if leaves_X_unchanged(model) else protected(X)
 
 
 def _proba_of(model, X, temperature):
@@ -322,7 +322,7 @@ def _proba_of(model, X, temperature):
         ensemble = ensemble.steps[-1][1]
     asks_members = type(ensemble).predict_proba is LabelsMixin.predict_proba
     if isinstance(ensemble, BaseOutOfFold) and asks_members:
-        with jobs(ensemble.n_jobs):
+        with joblib_jobs(ensemble.n_jobs):
             return ensemble._predict_proba(ensemble._check_X(X), temperature)
     return calibration.probabilities_at(temperature, calibration.as_logs(ensemble.predict_proba(X)))
 

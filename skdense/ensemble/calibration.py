@@ -1,8 +1,10 @@
 """What ensembles learn out of fold for their predictions: temperatures, and the weights of a blend.
 
-Beside these stand what weights of samples count, and the scale of y in which regressors are trained.
+It also rescales sample weights and scales y.
 `docs/benchmarks/decisions.md` has the measurements behind the constants.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linprog, minimize, minimize_scalar
@@ -55,18 +57,19 @@ def probabilities_at(temperature, log_probabilities):
 
     They are in float64, so that their sums are 1 as precisely as metrics demand.
     """
-    found = np.empty(log_probabilities.shape)
-    for rows in gen_batches(len(found), _BLOCK):
+    probabilities = np.empty(log_probabilities.shape)
+    for rows in gen_batches(len(probabilities), _BLOCK):
         logits = np.divide(log_probabilities[rows], temperature, dtype=np.float64)
-        found[rows] = np.exp(log_softmax(logits, axis=1))
-    return found
+        probabilities[rows] = np.exp(log_softmax(logits, axis=1))
+    return probabilities
 
 
 def loss_and_accuracy(probabilities, class_numbers, row_weights):
     """The log-loss and the accuracy of probabilities."""
     losses = -as_logs(probabilities[np.arange(len(class_numbers)), class_numbers])
     is_right = probabilities.argmax(axis=1) == class_numbers
-    return tuple(float(np.average(each, weights=row_weights)) for each in (losses, is_right))
+    loss, accuracy = (float(np.average(row, weights=row_weights)) for row in (losses, is_right))
+    return loss, accuracy
 
 
 def learn_temperature(log_probabilities, class_numbers, row_weights, model_weights=(1.0,)):
@@ -78,14 +81,14 @@ def learn_temperature(log_probabilities, class_numbers, row_weights, model_weigh
     penalty = 1 / (2 * _PRIOR**2 * row_weights.sum())
 
     def objective(logarithm):
-        each = np.empty((len(model_weights), len(class_numbers)))
-        for of_model, likelihoods in zip(log_probabilities, each, strict=True):
+        log_likelihoods = np.empty((len(model_weights), len(class_numbers)))
+        for model, log_proba in enumerate(log_probabilities):
             for rows in gen_batches(len(class_numbers), _BLOCK):
-                logits = np.divide(of_model[rows], np.exp(logarithm), dtype=np.float64)
+                logits = np.divide(log_proba[rows], np.exp(logarithm), dtype=np.float64)
                 logs = log_softmax(logits, axis=1)
-                likelihoods[rows] = logs[np.arange(len(logs)), class_numbers[rows]]
-        of_mean = logsumexp(each.T, axis=1, b=model_weights)
-        return penalty * logarithm**2 - np.average(of_mean, weights=row_weights)
+                log_likelihoods[model, rows] = logs[np.arange(len(logs)), class_numbers[rows]]
+        mean_log_likelihood = logsumexp(log_likelihoods.T, axis=1, b=model_weights)
+        return penalty * logarithm**2 - np.average(mean_log_likelihood, weights=row_weights)
 
     best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
@@ -101,6 +104,8 @@ _FAR_OFF = 1e4
 """A model is left out if its loss is this many times the best one's: it would only add noise."""
 _SURE = 3
 """By how many standard errors others must be better than constant models, which have no weight then."""
+_MOST_CUTS = 500
+"""The most tangents of the search by cutting planes; blends of six models take about 50."""
 
 
 def best_weights(outputs, loss, slope, is_smooth, value_weights, n_rows, is_constant, prior):
@@ -186,7 +191,7 @@ def _lowest_on_simplex(objective, vertex, is_smooth):
         value, gradient = objective(weights)
         return value / unit, gradient / unit
 
-    found = minimize(
+    result = minimize(
         scaled,
         vertex,
         jac=True,
@@ -195,9 +200,9 @@ def _lowest_on_simplex(objective, vertex, is_smooth):
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
         options={"ftol": 1e-10},
     )
-    weights = np.clip(found.x, 0, 1)
+    weights = np.clip(result.x, 0, 1)
     weights /= weights.sum()
-    if not (found.success and is_smooth):  # a kink may end the search early
+    if not (result.success and is_smooth):  # a kink may end the search early
         begin = weights if scaled(weights)[0] < 1 else vertex
         weights, success = _lowest_by_cutting_planes(scaled, begin)
         if not success:
@@ -236,10 +241,6 @@ def _lowest_by_cutting_planes(objective, weights):
     return best, False
 
 
-_MOST_CUTS = 500
-"""The most tangents; blends of six models take about 50."""
-
-
 # --- the scale of y -----------------------------------------------------------------------------------
 
 _POSITIVE = {name for name, loss in LOSSES["regression"].items() if loss.output == "exp"}
@@ -250,20 +251,37 @@ _ABSOLUTE |= {"cross_entropy", "xentropy", "cross_entropy_lambda", "xentlambda"}
 """Losses of trees that depend on where 0 and 1 are."""
 
 
-def facts_of_loss(estimator):
-    """The loss of a regressor as ``name=value``, whether predictions are positive, and y is absolute.
+class RegressionLoss(NamedTuple):
+    """How a regressor's loss allows y to be scaled.
 
-    They are positive if it adds up their logarithms. An absolute y cannot be scaled: one of which the
-    loss needs the zero, or one that the regressor transforms, by a logarithm for instance. LightGBM and
-    XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
+    Attributes
+    ----------
+    text : str
+        The loss as ``name=value``, or the regressor if no parameter names the loss, for errors.
+    is_positive : bool
+        Whether all predictions are positive, since the regressor adds up their logarithms.
+    is_absolute : bool
+        Whether y cannot be scaled: the loss depends on where its zero is, or the regressor transforms
+        y, by a logarithm for instance.
+    """
+
+    text: str
+    is_positive: bool
+    is_absolute: bool
+
+
+def regression_loss(estimator):
+    """How a regressor's loss allows y to be scaled.
+
+    LightGBM and XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
     ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator.
     """
     if transforms_y(estimator):
-        return str(estimator), False, True
+        return RegressionLoss(str(estimator), is_positive=False, is_absolute=True)
     estimator = final_step(estimator)
     within = getattr(estimator, "estimator", None)
     if hasattr(within, "get_params") and not isinstance(within, type):
-        return facts_of_loss(within)
+        return regression_loss(within)
     params = estimator.get_params(deep=False)
     for name in ("loss", "objective", "loss_function", "criterion"):
         if (value := params.get(name)) is not None:
@@ -273,10 +291,11 @@ def facts_of_loss(estimator):
                 value, "calc_ders_range"
             )
             is_absolute = is_own or not _ABSOLUTE.isdisjoint(words)
-            return f"{name}={value!r}", not _POSITIVE.isdisjoint(words), is_absolute
+            is_positive = not _POSITIVE.isdisjoint(words)
+            return RegressionLoss(f"{name}={value!r}", is_positive, is_absolute)
     is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
     is_positive = is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
-    return str(estimator), is_positive, False
+    return RegressionLoss(str(estimator), is_positive, is_absolute=False)
 
 
 def loss_params(model):
@@ -301,15 +320,15 @@ def scale_of(estimator, y, row_weights):
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted; or
     it stays as it is.
     """
-    loss, is_positive, is_absolute = facts_of_loss(estimator)
+    loss = regression_loss(estimator)
     mean, deviation = mean_and_deviation(y, row_weights)
-    if is_absolute:
+    if loss.is_absolute:
         return np.zeros_like(mean), np.ones_like(mean)
-    if is_positive:
+    if loss.is_positive:
         if (y < 0).any():
             raise ValueError(
-                f"Some value(s) of y are out of the valid range of {loss}: must be at least 0, got "
-                f"{y.min()}"
+                f"Some value(s) of y are out of the valid range of {loss.text}: must be at least 0, "
+                f"got {y.min()}"
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
     return mean, deviation

@@ -105,7 +105,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         warn, stop = Warnings(), Stop()
-        with members.jobs(self.n_jobs), outermost_fit(warn, stop):
+        with members.joblib_jobs(self.n_jobs), outermost_fit(warn, stop):
             fitted._check_models(sample_weight is not None)
             samples = checked_samples(fitted, X, y, sample_weight, groups)
             progress, network_jobs = Progress(self.verbose), members.jobs_of_networks()
@@ -195,7 +195,7 @@ def fit_part(
     X = ensemble._checked(samples.X, getattr(ensemble, "estimator", None))
     samples = samples._replace(X=X, y=ensemble._learn_y(samples.y)).times_class_weight_of(ensemble)
     begin = perf_counter()
-    with members.jobs(ensemble.n_jobs):
+    with members.joblib_jobs(ensemble.n_jobs):
         if ensemble.n_jobs is not None:
             network_jobs = members.jobs_of_networks()
         ensemble._fit_parts(samples, progress, warn, stop, network_jobs, callbacks)
@@ -304,7 +304,10 @@ class BaseCrossFit(BaseOutOfFold):
         self._learn_out_of_fold(out_of_fold, samples)
 
     def _result(self, progress):
-        """The line about the fit. A regressor in a blend has another loss there."""
+        """The line about the fit.
+
+        Within a blend the loss is not printed: the blend compares its models by its own loss.
+        """
         score = f"R2 {self.oof_score_:f}"
         if is_classifier(self):
             score = f"accuracy {self.oof_score_:f}, temperature {self.temperature_:.3g}"
@@ -415,6 +418,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     def _predict_proba(self, X, temperature=1.0):
         """The probabilities of checked samples, if the logits of members are also divided by this."""
+        predictors = predictors_of(self.estimators_)
+        parts = list(zip(predictors, self.estimators_, self._places, strict=True))
 
         def mean(X):
             logs = [
@@ -424,8 +429,6 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
             proba = calibration.probabilities_at(self.temperature_ * temperature, np.concatenate(logs))
             return proba.reshape(len(parts), X.shape[0], -1).mean(axis=0)
 
-        predictors = predictors_of(self.estimators_)
-        parts = list(zip(predictors, self.estimators_, self._places, strict=True))
         return in_blocks(mean, X, self.estimators_[0])
 
     def _y_of_members(self, samples):
@@ -608,7 +611,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _learn_out_of_fold(self, out_of_fold, samples):
         y, predictions = samples.y, self._unscaled(out_of_fold.outputs)
         self.oof_prediction_, held_out = _mean_by_row(out_of_fold.rows, predictions, len(y))
-        _, is_positive, _ = calibration.facts_of_loss(self.estimator)
+        is_positive = calibration.regression_loss(self.estimator).is_positive
         self._lowest = 0.0 if is_positive else -np.inf
         pair, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
         params = final_step(self.estimator).get_params(deep=False)

@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.threads import one_blas_thread
-from skdense.ensemble.calibration import facts_of_loss
+from skdense.ensemble.calibration import regression_loss
 from skdense.ensemble.predictors import is_lightgbm
 from skdense.ensemble.progress import fold_name
 from skdense.final_step import fit_arguments, nested
@@ -31,7 +31,7 @@ from skdense.fit.inputs import FitInput
 from skdense.version import __version__
 
 
-def jobs(n_jobs):
+def joblib_jobs(n_jobs):
     """A context in which joblib is configured with a number of jobs; None leaves it as it is."""
     return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
 
@@ -39,7 +39,7 @@ def jobs(n_jobs):
 def jobs_of_networks():
     """How many networks a model trains at the same time: all cores if joblib is not configured.
 
-    So it is whatever the share of the model is: the models of a blend end at different times, and a
+    This ignores the model's share of the workers, because models of a blend end at different times. A
     network needs no copy of the rows. None means as many as joblib says where the model is fitted.
     """
     return cpu_count() if compat.joblibs_n_jobs() == -1 else None
@@ -124,10 +124,10 @@ def fit_out_of_fold(
         for number, (member, (_, fold)) in enumerate(zip(members, splits, strict=True)):
             for start in range(0, len(fold), _COPIED_ROWS):  # `gen_batches` refuses an empty fold
                 X = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
-                begin = thread_time()
-                with noted(fold_name(number, len(splits))):
+                cpu_begin = thread_time()
+                with note_on_error(fold_name(number, len(splits))):
                     outputs.append(output_of(member, labels[number], X))
-                seconds += thread_time() - begin
+                seconds += thread_time() - cpu_begin
     outputs = np.concatenate(outputs)
     # Each row is predicted by one member here, and by all of them later.
     predict_seconds = seconds / len(outputs) * len(members)
@@ -174,33 +174,38 @@ def fit_member(
     """Fit a member that is no network.
 
     Return it, the labels of its columns if it is a classifier, and its score on its fold if asked.
-
-    A classifier cannot be fitted to one class, or validated on classes that its rows lack. And where
-    they lack some, XGBoost demands that integers are numbered anew. Losses of positive numbers have no
-    minimum if all of y is 0. `callback()` is a callback for a LightGBM, which is validated on the fold
-    then.
+    `callback()` is a callback for a LightGBM, which is validated on the fold then.
     """
     stop.check()
     rows, fold = split
-    known, classes, labels = fold, None, None
+    validation_rows, encoded_classes, labels = fold, None, None
     if is_classifier(member):
-        labels = classes = np.unique(y[rows])
-        is_known = np.isin(y, classes)
-        known = fold[is_known[fold]]
+        labels = encoded_classes = np.unique(y[rows])
+        # No classifier can be validated on classes that it does not know.
+        is_known = np.isin(y, labels)
+        validation_rows = fold[is_known[fold]]
+        # XGBoost demands that integers are the numbers of the classes that it is fitted to.
         if y.dtype.kind in "iu" and not is_known.all() and not names_labels(member):
-            y, classes = np.where(is_known, np.searchsorted(classes, y), -1), np.arange(len(classes))
-        member = DummyClassifier() if len(classes) == 1 else member
-    elif (not y[rows].any() or not y[fold].any()) and facts_of_loss(member)[1]:
-        known = known[:0]  # zeros do not validate such a loss
+            encoded_classes = np.arange(len(labels))
+            y = np.where(is_known, np.searchsorted(labels, y), -1)
+        # Many classifiers cannot be fitted to one class.
+        if len(labels) == 1:
+            member = DummyClassifier()
+    elif (not y[rows].any() or not y[fold].any()) and regression_loss(member).is_positive:
+        # Zeros do not validate a loss of positive predictions.
+        validation_rows = fold[:0]
+        # Such a loss has no minimum if y is 0 in all rows. The constant is not 0, which would have an
+        # infinite loss where y is not 0: it is as if the rows had half a unit in sum.
         if not y[rows].any():
-            # Not 0, which has an infinite loss where y is not 0: as if the rows had half a unit in sum.
             constant = np.full(y.shape[1:], 0.5 / len(rows))
             member = DummyRegressor(strategy="constant", constant=constant)
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    arguments |= _validation(member, X, y, classes, known, sample_weight, callback is not None)
+    arguments |= _validation(
+        member, X, y, encoded_classes, validation_rows, sample_weight, callback is not None
+    )
     if is_lightgbm(member):
-        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
+        arguments["callbacks"] = [lambda _: stop.check()]
         if "eval_X" in arguments and callback is not None:
             arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
@@ -210,18 +215,18 @@ def fit_member(
     classes_of_member = getattr(member, "classes_", None)
     if labels is not None and classes_of_member is not None:
         # In the order of the member's own columns, which may be those of more classes than its rows'.
-        numbered_anew = classes is not labels
-        labels = labels[classes_of_member] if numbered_anew else np.asarray(classes_of_member)
+        is_encoded = encoded_classes is not labels
+        labels = labels[classes_of_member] if is_encoded else np.asarray(classes_of_member)
     if not with_score or not len(fold):
         return member, labels, np.nan
-    of_fold = None if sample_weight is None else sample_weight[fold]
+    fold_weight = None if sample_weight is None else sample_weight[fold]
     score = accuracy_score if is_classifier(member) else r2_score
     predictions: Any = member.predict(compat.safe_indexing(X, fold))
     predictions = np.reshape(predictions, np.shape(y[fold]))  # CatBoost's may be a column
-    return member, labels, score(y[fold], predictions, sample_weight=of_fold)
+    return member, labels, score(y[fold], predictions, sample_weight=fold_weight)
 
 
-def _validation(member, X, y, classes, fold, sample_weight, has_callback):
+def _validation(member, X, y, encoded_classes, fold, sample_weight, has_callback):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
@@ -238,8 +243,9 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
     if "X_val" in takes:
         arguments = {"X_val": X, "y_val": y, "sample_weight_val": weight}
     elif "eval_X" in takes:
-        if classes is not None:
-            y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
+        if encoded_classes is not None:
+            # LightGBM encodes the labels of y and `eval_set` only.
+            y = np.searchsorted(encoded_classes, y)
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     elif is_catboost(member):
         features = "cat_features", "text_features", "embedding_features"
@@ -297,7 +303,7 @@ def is_catboost(model):
     )
 
 
-def writes_into_no_X(model):
+def leaves_X_unchanged(model):
     """Whether it is known that a model leaves X as it is: all of its steps are of this package."""
     parts = [step for _, part in nested(model) for _, step in getattr(part, "steps", [("", part)])]
     return all(type(part).__module__.startswith("skdense.") for part in parts)
@@ -325,12 +331,12 @@ def _call(function, values, name, config, share, version):
             f"this worker has skdense {__version__}, but the process that calls it has {version}: "
             "workers need the same version"
         )
-    with noted(name), config_context(**config), parallel_config(n_jobs=share):
+    with note_on_error(name), config_context(**config), parallel_config(n_jobs=share):
         return function(*values)
 
 
 @contextmanager
-def noted(name):
+def note_on_error(name):
     """Errors in the block have a note that names it."""
     try:
         yield

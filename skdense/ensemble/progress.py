@@ -83,9 +83,9 @@ class Warnings:
 class Stop(Event):
     """Set when a fit is not to go on: what is running ends soon, and nothing more begins.
 
-    A fit that is part of another one has its own, which networks set when one of them fails, so that
-    the error arrives before other models end by it. The whole's ends all parts. Another process is not
-    told.
+    Each inner fit has its own flag. A failing network sets only that of its fit, so that the original
+    error is raised before other models stop. Setting the flag of the outer fit sets all inner ones;
+    other processes are not told.
     """
 
     def __init__(self, whole: "Stop | None" = None):

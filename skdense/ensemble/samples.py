@@ -78,6 +78,7 @@ class Samples(NamedTuple):
 
 
 _ANY_DTYPE: Any = None
+"""The `dtype` of `check_array` that leaves labels as they are. Its annotation allows strings only."""
 
 
 def checked_samples(

@@ -6,7 +6,7 @@ the measurements behind the constants.
 """
 
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import fit_member, in_parallel, jobs
+from skdense.ensemble.members import fit_member, in_parallel, joblib_jobs
 from skdense.ensemble.predictors import in_blocks, predictor_of
 from skdense.fit.inputs import MatrixLike
 from skdense.fit.targets import as_numbers
@@ -95,7 +95,7 @@ class LabelsMixin(ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes)
             The columns are in the order of `classes_`.
         """
-        with jobs(self.n_jobs):
+        with joblib_jobs(self.n_jobs):
             return self._predict_proba(self._check_X(X))
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
@@ -208,9 +208,9 @@ class NumbersMixin(RegressorMixin):
                 "predict_quantiles(X, quantiles), which has the quantiles on the last axis",
                 FutureWarning,
             )
-            found = self.predict_quantiles(X, quantiles)
-            return found if np.ndim(quantiles) else found[..., 0]
-        with jobs(self.n_jobs):
+            predictions = self.predict_quantiles(X, quantiles)
+            return predictions if np.ndim(quantiles) else predictions[..., 0]
+        with joblib_jobs(self.n_jobs):
             return self._predict(self._check_X(X))
 
     def predict_quantiles(self, X: MatrixLike, quantiles: ArrayLike) -> NDArray:
@@ -242,7 +242,7 @@ class NumbersMixin(RegressorMixin):
             )
         uncertainty, quantiles_of_outputs = _uncertainty_of(self), []
         X = self._check_X(X)
-        with jobs(self.n_jobs):
+        with joblib_jobs(self.n_jobs):
             predictions = self._predict(X)
             columns = predictions.reshape(len(predictions), -1).T
             for learned, column in zip(uncertainty, columns, strict=True):
@@ -312,8 +312,8 @@ def in_order(errors, weights):
     levels = (np.cumsum(shares) - shares / 2 + 0.5) / (n_rows + 1)
     least = (1 - 1e-9) / (n_rows + 1)  # in floats, (1 - 0.9) / 2 is a little below 1 / 20
     levels = np.clip([0, *levels, 1], least, 1 - least)
-    kept = _kept(levels)
-    return {"errors": np.pad(errors, 1, mode="edge")[kept], "levels": levels[kept]}
+    steps = _kept(levels)
+    return {"errors": np.pad(errors, 1, mode="edge")[steps], "levels": levels[steps]}
 
 
 def _kept(levels):
@@ -362,14 +362,29 @@ def learn_errors(samples, predictions, estimator, stop):
     fill = np.median(known.X, axis=0)
     if known.groups is None and estimator is not None:
         parts = (part.reshape(len(rows), -1) for part in (known.X, known.y))
-        seen = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
-        copies = np.unique(seen.view(f"V{seen.shape[1]}"), return_inverse=True)[1].ravel()
+        row_bytes = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
+        copies = np.unique(row_bytes.view(f"V{row_bytes.shape[1]}"), return_inverse=True)[1].ravel()
         known = known._replace(groups=copies)
     columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, known, fill, estimator, stop)
-        for one, of_one in zip(*columns, strict=True)
+        _learn_errors(y_column, prediction_column, known, fill, estimator, stop)
+        for y_column, prediction_column in zip(*columns, strict=True)
     ]
+
+
+class Candidate(NamedTuple):
+    """A spread of errors that is compared with others.
+
+    Attributes
+    ----------
+    spread : dict
+        The spread for new rows.
+    fold_spreads : list of dict
+        For each fifth of the samples, a spread that does not know the errors of that fifth.
+    """
+
+    spread: dict[str, Any]
+    fold_spreads: list[dict[str, Any]]
 
 
 def _learn_errors(y, predictions, samples, fill, estimator, stop):
@@ -379,29 +394,46 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
     mean = float(np.average(absolute, weights=weights))
     fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
-    # Each candidate is a spread for new rows, and one for each fifth.
-    constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
-    candidates: list[Any] = [(constant, [constant] * len(fifths))]
+    candidates = [_constant_candidate(len(fifths))]
     if mean > 0 and len(fifths) > 1:
-        data = predictions, absolute, weights, _LEAST_OF_PREDICTIONS * mean
-        of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(fifths))]
-        candidates.append((_fit_spread(slice(None), *data), of_others))
+        candidates.append(_isotonic_candidate(predictions, absolute, weights, mean, fifth_of))
     if mean > 0 and len(fifths) > 2 and estimator is not None:
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
-        data = estimator, X, predictions, target, weights, stop, fifth_of
-        calls = [(*data, i) for i in range(len(fifths))]
-        fitted = [*in_parallel(_fit_estimator, calls, ["trees of the size of errors"] * len(fifths))]
-        more = {"mean": mean, "fill": fill}
-        of_others = [{"estimators": [one]} | more for one in fitted]
-        candidates.append(({"estimators": fitted} | more, of_others))
+        arguments = estimator, X, predictions, target, weights, stop, fifth_of
+        candidates.append(_estimator_candidate(arguments, len(fifths), mean, fill))
     judged = []
-    for spread, of_others in candidates:
+    for spread, fold_spreads in candidates:
         sizes = np.empty(len(y))
-        for rows, of_fifth in zip(fifths, of_others, strict=True):
-            sizes[rows] = spread_at(of_fifth, predictions[rows], X[rows])
+        for rows, fold_spread in zip(fifths, fold_spreads, strict=True):
+            sizes[rows] = spread_at(fold_spread, predictions[rows], X[rows])
         learned = in_order(errors / sizes, weights) | {"spread": spread}
         judged.append((_pinball_loss(learned, sizes, errors, weights), learned))
     return min(judged, key=lambda pair: pair[0])[1]
+
+
+def _constant_candidate(n_fifths):
+    """The same spread for all rows."""
+    constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
+    return Candidate(constant, [constant] * n_fifths)
+
+
+def _isotonic_candidate(predictions, absolute, weights, mean, fifth_of):
+    """A spread that rises or falls with the prediction."""
+    arguments = predictions, absolute, weights, _LEAST_OF_PREDICTIONS * mean
+    fold_spreads = [_fit_spread(fifth_of != i, *arguments) for i in range(fifth_of.max() + 1)]
+    return Candidate(_fit_spread(slice(None), *arguments), fold_spreads)
+
+
+def _estimator_candidate(arguments, n_fifths, mean, fill):
+    """A spread that clones of an estimator predict from the row: of new rows all of them, on average.
+
+    `arguments` are those of `_fit_estimator`, but the last one, which is the number of the fifth.
+    """
+    calls = [(*arguments, i) for i in range(n_fifths)]
+    fitted = [*in_parallel(_fit_estimator, calls, ["trees of the size of errors"] * n_fifths)]
+    settings = {"mean": mean, "fill": fill}
+    fold_spreads = [{"estimators": [model]} | settings for model in fitted]
+    return Candidate({"estimators": fitted} | settings, fold_spreads)
 
 
 def _fit_spread(rows, predictions, absolute, weights, least):
@@ -411,9 +443,9 @@ def _fit_spread(rows, predictions, absolute, weights, least):
     isotonic = IsotonicRegression(increasing=bool(weights @ (centered * absolute) >= 0))
     isotonic.fit(predictions, absolute, weights)
     n_steps = len(isotonic.X_thresholds_)
-    kept = _kept(np.arange(1, n_steps + 1) / (n_steps + 1))
-    sizes = isotonic.y_thresholds_[kept] + least
-    return {"predictions": isotonic.X_thresholds_[kept], "sizes": sizes}
+    steps = _kept(np.arange(1, n_steps + 1) / (n_steps + 1))
+    sizes = isotonic.y_thresholds_[steps] + least
+    return {"predictions": isotonic.X_thresholds_[steps], "sizes": sizes}
 
 
 def _fit_estimator(estimator, X, predictions, target, weights, stop, fifth_of, i):
@@ -425,8 +457,8 @@ def _fit_estimator(estimator, X, predictions, target, weights, stop, fifth_of, i
     ]
     rows = np.concatenate(drawn)
     split = np.split(np.arange(len(rows)), [len(drawn[0])])
-    seen = np.column_stack([X[rows], predictions[rows]])
-    return fit_member(clone(estimator), split, seen, target[rows], weights[rows], stop)[0]
+    features = np.column_stack([X[rows], predictions[rows]])
+    return fit_member(clone(estimator), split, features, target[rows], weights[rows], stop)[0]
 
 
 def spread_at(spread, predictions, X):
@@ -435,14 +467,14 @@ def spread_at(spread, predictions, X):
         return np.interp(predictions, spread["predictions"], spread["sizes"])
     estimators = spread["estimators"]
 
-    def of_rows(rows):
-        known = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
-        seen = np.column_stack([known, predictions[rows]])
+    def predict_rows(rows):
+        filled = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
+        features = np.column_stack([filled, predictions[rows]])
         return spread["mean"] * np.mean(
-            [predictor_of(one).predict(one, seen) for one in estimators], axis=0
+            [predictor_of(model).predict(model, features) for model in estimators], axis=0
         )
 
-    return in_blocks(of_rows, np.arange(len(predictions)), estimators[0])
+    return in_blocks(predict_rows, np.arange(len(predictions)), estimators[0])
 
 
 def _pinball_loss(learned, sizes, errors, weights):

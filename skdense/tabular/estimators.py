@@ -23,7 +23,7 @@ from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.crossfit import check_ensemble, fit_ensemble, predict_checked
-from skdense.ensemble.members import jobs, jobs_of_networks
+from skdense.ensemble.members import joblib_jobs, jobs_of_networks
 from skdense.ensemble.progress import Progress, Stop, Warnings, outermost_fit
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -125,7 +125,7 @@ class BaseTabular(Saved):
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         warn, stop, progress = Warnings(), Stop(), Progress(self.verbose)
         config = config_context(transform_output="default")
-        with jobs(self.n_jobs), outermost_fit(warn, stop), config:
+        with joblib_jobs(self.n_jobs), outermost_fit(warn, stop), config:
             # What the user gives is checked. From here on, weights contain those of the classes.
             X = table_of(X, estimator=fitted)
             given = checked_samples(fitted, X, y, sample_weight, groups)
