@@ -55,7 +55,7 @@ def task_of(n_rows=100, n_columns=10, n_classes=0, n_outputs=1, loss="squared_er
     return Task(
         n_rows=n_rows,
         n_trained_on=n_rows,
-        n_of_rarest=n_rows // n_classes if n_classes else 0,
+        rarest_class_size=n_rows // n_classes if n_classes else 0,
         n_columns=n_columns,
         n_classes=n_classes,
         n_outputs=n_outputs,

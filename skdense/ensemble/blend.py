@@ -239,9 +239,9 @@ class BaseBlend(BaseOutOfFold):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inputs = [get_tags(model).input_tags for _, model in self._models()]
-        tags.input_tags.sparse = all(its.sparse for its in inputs)
-        tags.input_tags.allow_nan = all(its.allow_nan for its in inputs)
+        input_tags = [get_tags(model).input_tags for _, model in self._models()]
+        tags.input_tags.sparse = all(part.sparse for part in input_tags)
+        tags.input_tags.allow_nan = all(part.allow_nan for part in input_tags)
         return tags
 
 

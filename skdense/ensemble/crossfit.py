@@ -193,7 +193,7 @@ def fit_part(
     `fit_ensemble`, but `callbacks` of a cross-fit ensemble is one callable, or None.
     """
     X = ensemble._checked(samples.X, getattr(ensemble, "estimator", None))
-    samples = samples._replace(X=X, y=ensemble._learn_y(samples.y)).times_class_weight_of(ensemble)
+    samples = samples._replace(X=X, y=ensemble._learn_y(samples.y)).with_class_weight(ensemble)
     begin = perf_counter()
     with members.joblib_jobs(ensemble.n_jobs):
         if ensemble.n_jobs is not None:

@@ -262,8 +262,8 @@ def _validation(member, X, y, encoded_classes, fold, sample_weight, has_callback
 def class_weights_of(model):
     """The weights of classes that a model and its parts have, those by labels in dicts."""
     names = "class_weight", "class_weights"  # the latter is CatBoost's
-    its = model.get_params().items()
-    return [value for name, value in its if name.split("__")[-1] in names and value is not None]
+    params = model.get_params().items()
+    return [value for name, value in params if name.split("__")[-1] in names and value is not None]
 
 
 def names_labels(model):

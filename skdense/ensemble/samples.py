@@ -54,7 +54,7 @@ class Samples(NamedTuple):
         """What members are given."""
         return self.weights if self.is_weighted else None
 
-    def times_class_weight_of(self, estimator: Any) -> "Samples":
+    def with_class_weight(self, estimator: Any) -> "Samples":
         """The same, with weights times those that an estimator has for its classes, if it has some."""
         class_weight = getattr(estimator, "class_weight", None)
         if class_weight is None:
@@ -62,7 +62,7 @@ class Samples(NamedTuple):
         weights = times_class_weight(self.weights, self.y, class_weight, estimator.classes_)
         return self._replace(weights=rescaled_weights(weights), is_weighted=True)
 
-    def of(self, rows: NDArray) -> "Samples":
+    def take_rows(self, rows: NDArray) -> "Samples":
         """Some of the rows, in numbers of their own. None of the others may be in a split."""
         if len(rows) == len(self.y):
             return self
@@ -96,13 +96,15 @@ def checked_samples(
     if n_samples == 0:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     groups = None if groups is None else _checked_groups(groups, n_samples)
-    given = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    weights = rescaled_weights(given)
+    user_weights = compat.check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    weights = rescaled_weights(user_weights)
     if np.iscomplexobj(np.asarray(y)):
         raise ValueError("Complex data not supported: y has complex numbers")
     with hinted():
-        if not given.all():
-            rows = np.where(given > 0, np.arange(len(given)), given.argmax())
+        if not user_weights.all():
+            rows = np.where(user_weights > 0, np.arange(len(user_weights)), user_weights.argmax())
             y = compat.safe_indexing(y, rows)
         y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=_ANY_DTYPE))
         y = _checked_labels(estimator, y)
@@ -156,7 +158,11 @@ def _is_whole(value):
 
 
 def draw_splits(
-    cv: Any, samples: Samples, random_state: RandomState, of_classes: bool, warn: Callable[[str], None]
+    cv: Any,
+    samples: Samples,
+    random_state: RandomState,
+    is_classification: bool,
+    warn: Callable[[str], None],
 ) -> list[tuple[NDArray, NDArray]]:
     """For each member the rows to train on, sorted, and those of its fold, as arrays of ints.
 
@@ -167,27 +173,29 @@ def draw_splits(
     has_weight = samples.weights > 0
     cv_numbers_all_rows = np.iterable(cv) or isinstance(cv, model_selection.PredefinedSplit)
     rows = np.arange(len(has_weight)) if cv_numbers_all_rows else np.flatnonzero(has_weight)
-    seen = samples.of(rows)
-    strata = seen.y
+    usable = samples.take_rows(rows)
+    strata = usable.y
     draws_folds = isinstance(cv, Integral)
     if draws_folds:
         kinds = (
             (model_selection.KFold, model_selection.GroupKFold),
             (model_selection.StratifiedKFold, model_selection.StratifiedGroupKFold),
         )
-        kind = kinds[of_classes][seen.groups is not None]
+        kind = kinds[is_classification][usable.groups is not None]
         n_folds: Any = cv
         cv = kind(n_folds, shuffle=True, random_state=random_state.randint(2**31))
-        if of_classes:
-            strata = _strata(seen.y, cv.n_splits, warn)
-    given: Any = cv
-    splitter: Any = model_selection.check_cv(given, seen.y, classifier=of_classes)
-    drawn = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
-    if draws_folds and seen.groups is not None:  # stratified folds of few groups may be empty
+        if is_classification:
+            strata = _strata(usable.y, cv.n_splits, warn)
+    cv_object: Any = cv  # a type checker knows the default of `check_cv` only, an int
+    splitter: Any = model_selection.check_cv(cv_object, usable.y, classifier=is_classification)
+    drawn = [
+        (rows[train], rows[fold]) for train, fold in splitter.split(usable.X, strata, usable.groups)
+    ]
+    if draws_folds and usable.groups is not None:  # stratified folds of few groups may be empty
         drawn = [split for split in drawn if all(map(len, split))]
     splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in drawn]
     _check(splits, drawn)
-    if of_classes and (seen.groups is not None or not draws_folds):
+    if is_classification and (usable.groups is not None or not draws_folds):
         _warn_of_lacking_classes(samples.y, np.unique(samples.y[has_weight]), splits, warn)
     return splits
 
@@ -219,7 +227,8 @@ def _check(splits, drawn):
 
 
 def _warn_of_lacking_classes(y, classes, splits, warn):
-    lacking = [found for each, _ in splits if len(found := np.setdiff1d(classes, y[each]))]
+    lacking = [np.setdiff1d(classes, y[train]) for train, _ in splits]
+    lacking = [labels for labels in lacking if len(labels)]
     if lacking:
         lacked = np.unique(np.concatenate(lacking)).tolist()
         warn(

@@ -357,7 +357,7 @@ def learn_errors(samples, predictions, estimator, stop):
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
     X = np.empty((len(predictions), 0)) if estimator is None else samples.X
-    known = samples._replace(X=X, splits=None).of(rows)
+    known = samples._replace(X=X, splits=None).take_rows(rows)
     # Boosted trees take a missing value for 0 if they have seen none in its column.
     fill = np.median(known.X, axis=0)
     if known.groups is None and estimator is not None:

@@ -41,12 +41,12 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 class BaseTabular(Saved):
     """What both estimators share: how they are fitted.
 
-    A subclass has the class `_blend` of its ensemble, which takes the parameters `_of_loss` from it.
-    `_of_blend` are attributes that it has from its fitted blend, and `_out_of_fold` is one for each
-    row.
+    A subclass has the class `_blend` of its ensemble, to which it passes its parameters named in
+    `_loss_param_names`. It takes the attributes named in `_blend_attributes` from the fitted blend, and
+    `_out_of_fold`, which has a value for each row.
     """
 
-    _of_loss = ()
+    _loss_param_names = ()
 
     models: list | None
     column_kinds: dict[Any, Any] | None
@@ -59,7 +59,7 @@ class BaseTabular(Saved):
     encoder_: "TableEncoder"
     ensemble_: Any
     _blend: type
-    _of_blend: tuple[str, ...]
+    _blend_attributes: tuple[str, ...]
     _out_of_fold: str
     _learn_y: Any
     oof_loss_: float
@@ -121,37 +121,37 @@ class BaseTabular(Saved):
         from skdense.tabular.columns import TableEncoder  # which needs the extra `tables`
 
         compat.import_lightgbm()  # or say how to install it
-        of_classes = is_classifier(self)
+        is_classification = is_classifier(self)
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         warn, stop, progress = Warnings(), Stop(), Progress(self.verbose)
         config = config_context(transform_output="default")
         with joblib_jobs(self.n_jobs), outermost_fit(warn, stop), config:
             # What the user gives is checked. From here on, weights contain those of the classes.
             X = table_of(X, estimator=fitted)
-            given = checked_samples(fitted, X, y, sample_weight, groups)
-            given = given._replace(y=fitted._learn_y(given.y)).times_class_weight_of(fitted)
+            samples = checked_samples(fitted, X, y, sample_weight, groups)
+            samples = samples._replace(y=fitted._learn_y(samples.y)).with_class_weight(fitted)
 
             # The folds of all models are drawn. No row without weight, its own or that of its class, is
             # in one. A user's folds may have numbers of all rows, so rows leave only afterwards.
             random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
-                cv = number_of_folds(given, of_classes, warn)
-            splits = draw_splits(cv, given, random_state, of_classes, warn)
+                cv = number_of_folds(samples, is_classification, warn)
+            splits = draw_splits(cv, samples, random_state, is_classification, warn)
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
             # them. Of those of class weight zero, columns are still read, tested and scaled.
-            rows = np.flatnonzero(given.own_weights)
-            table = given._replace(splits=splits).of(rows)
+            rows = np.flatnonzero(samples.own_weights)
+            table = samples._replace(splits=splits).take_rows(rows)
             n_trained_on = min(len(train) for train, _ in splits)  # all of them have a weight
 
             # Classes become numbers.
-            y, n_classes, n_of_rarest = table.y, 0, 0
-            if of_classes:
-                codes, n_classes = np.searchsorted(fitted.classes_, given.y), len(fitted.classes_)
+            y, n_classes, rarest_class_size = table.y, 0, 0
+            if is_classification:
+                codes, n_classes = np.searchsorted(fitted.classes_, samples.y), len(fitted.classes_)
                 y = codes[rows]
                 # A class of weight zero is in no fold, and says nothing about how rare the others are.
-                has_weight = np.isin(np.arange(n_classes), codes[given.weights > 0])
-                n_of_rarest = min(
+                has_weight = np.isin(np.arange(n_classes), codes[samples.weights > 0])
+                rarest_class_size = min(
                     np.bincount(codes[train], minlength=n_classes)[has_weight].min()
                     for train, _ in splits
                 )
@@ -161,18 +161,20 @@ class BaseTabular(Saved):
             task = Task(
                 n_rows=int(np.count_nonzero(table.weights)),
                 n_trained_on=n_trained_on,
-                n_of_rarest=n_of_rarest,
+                rarest_class_size=rarest_class_size,
                 n_columns=fitted.n_features_in_,
                 n_classes=n_classes,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
-                loss_params={} if of_classes else loss_params(self),
+                loss_params={} if is_classification else loss_params(self),
                 network_params=self.network_params or {},
             )
             choose = partial(models_of, self.models, n_folds=len(splits), verbose=self.verbose)
             models, _ = choose(task, random_state=deepcopy(random_state))
             # A blend gets no class_weight, which the weights of rows have already.
-            of_loss = {name: getattr(self, name) for name in self._of_loss}
-            blend = self._blend(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **of_loss)
+            loss_settings = {name: getattr(self, name) for name in self._loss_param_names}
+            blend = self._blend(
+                models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES, **loss_settings
+            )
             check_ensemble(blend, table.is_weighted)
             fitted.ensemble_ = blend
 
@@ -194,12 +196,12 @@ class BaseTabular(Saved):
                 trees_of_spreads(task),
             )
 
-            # Attributes are set. Those of rows have all rows that were given.
-            vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
-            of_table = getattr(blend, fitted._out_of_fold)
-            of_all = np.full((len(given.y), *of_table.shape[1:]), np.nan)
-            of_all[rows] = of_table
-            setattr(fitted, fitted._out_of_fold, of_all)
+            # Attributes are set. Those of rows have all rows of `samples`.
+            vars(fitted).update({name: getattr(blend, name) for name in fitted._blend_attributes})
+            oof = getattr(blend, fitted._out_of_fold)
+            full_oof = np.full((len(samples.y), *oof.shape[1:]), np.nan)
+            full_oof[rows] = oof
+            setattr(fitted, fitted._out_of_fold, full_oof)
         set_attributes(self, vars(fitted))
         return self
 
@@ -353,7 +355,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     oof_proba_: NDArray
 
     _blend = BlendClassifier
-    _of_blend = "oof_loss_", "oof_score_", "_uncertainty"
+    _blend_attributes = "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
@@ -495,10 +497,10 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     oof_prediction_: NDArray
 
     _blend = BlendRegressor
-    _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
-    _of_loss = "loss", "quantile", "relative_delta"
+    _blend_attributes = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
+    _loss_param_names = "loss", "quantile", "relative_delta"
     _parameter_constraints = BaseTabular._parameter_constraints | {
-        name: compat.constraints_of(BlendRegressor)[name] for name in _of_loss
+        name: compat.constraints_of(BlendRegressor)[name] for name in _loss_param_names
     }
 
     def __init__(

@@ -39,7 +39,7 @@ class Task(NamedTuple):
         The rows of positive weight.
     n_trained_on : int
         The fewest rows that a member is trained on.
-    n_of_rarest : int
+    rarest_class_size : int
         The fewest rows of a class that a member is trained on; 0 for regression.
     n_columns : int
         The columns of the encoded table; before it is read, those of the table.
@@ -55,7 +55,7 @@ class Task(NamedTuple):
 
     n_rows: int
     n_trained_on: int
-    n_of_rarest: int
+    rarest_class_size: int
     n_columns: int
     n_classes: int
     n_outputs: int
@@ -73,14 +73,14 @@ _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
 """From this many rows on, four folds are about as good as more."""
 
 
-def number_of_folds(samples: Samples, of_classes: bool, warn: Callable[[str], None]) -> int:
+def number_of_folds(samples: Samples, is_classification: bool, warn: Callable[[str], None]) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
     has_weight = samples.weights > 0
     y, groups = samples.y[has_weight], samples.groups
-    n_folds = _FOLDS if of_classes or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
+    n_folds = _FOLDS if is_classification or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
     what, most = "y", len(y)
-    if of_classes:
+    if is_classification:
         what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
     possible = most if groups is None else min(most, len(np.unique(groups[has_weight])))
     chosen = max(2, min(n_folds, int(possible)))
@@ -218,11 +218,11 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
         return lightgbm.LGBMClassifier(**settings)
     params = task.loss_params
     # Without a penalty, leaves are quantiles of their rows.
-    of_loss = {
+    loss_settings = {
         "quantile": {"alpha": params["quantile"], "reg_lambda": 0.0},
         "huber": {"alpha": params["delta"]},
     }
-    settings |= {"objective": _OBJECTIVES[params["loss"]], **of_loss.get(params["loss"], {})}
+    settings |= {"objective": _OBJECTIVES[params["loss"]], **loss_settings.get(params["loss"], {})}
     return lightgbm.LGBMRegressor(**settings)
 
 
@@ -239,12 +239,12 @@ class Patience:
         """Look at the loss after a round."""
         from lightgbm.callback import EarlyStopException
 
-        found, now = environment.evaluation_result_list, environment.iteration
-        loss = found[0][2]
+        results, now = environment.evaluation_result_list, environment.iteration
+        loss = results[0][2]
         if loss < self.lowest:
             self.lowest, self.best_round = loss, now
         elif now > self.best_round * (1 + _SHARE_OF_ROUNDS) + _MORE_ROUNDS:
-            raise EarlyStopException(now, found)
+            raise EarlyStopException(now, results)
 
 
 _MOST_OUTPUTS = 10
@@ -286,13 +286,13 @@ def _linear(task: Task) -> BaseEstimator:
     """A linear model with a quadratic penalty, whose strength is chosen for each member."""
     if not task.n_classes:
         return RidgeCV(np.geomspace(0.01, 1e5, 15), gcv_mode="svd")
-    its = {"tol": 0.001, "max_iter": 1000}
+    solver_settings = {"tol": 0.001, "max_iter": 1000}
     if task.n_trained_on < _INNER_FOLDS:
-        return LogisticRegression(C=0.3, **its)
+        return LogisticRegression(C=0.3, **solver_settings)
     # Stratified folds warn of classes that are too rare.
-    is_rare = task.n_of_rarest < _INNER_FOLDS
+    is_rare = task.rarest_class_size < _INNER_FOLDS
     cv = KFold(_INNER_FOLDS, shuffle=True, random_state=0) if is_rare else _INNER_FOLDS
-    return LogisticRegressionCV(Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, **_CHOSEN | its)
+    return LogisticRegressionCV(Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, **_CHOSEN | solver_settings)
 
 
 def _sparse(task: Task) -> BaseEstimator:
@@ -302,10 +302,16 @@ def _sparse(task: Task) -> BaseEstimator:
             return Lasso(alpha=0.1)
         # A Gram matrix in float32 does not pass LassoCV's own check of it.
         return LassoCV(alphas=50, cv=_INNER_FOLDS, precompute=False, tol=0.001, max_iter=5000)
-    its = {"solver": "liblinear" if task.n_classes == 2 else "saga", "tol": 0.01, "max_iter": 1000}
-    if task.n_of_rarest < _INNER_FOLDS:
-        return LogisticRegression(C=0.3, l1_ratio=1, **its)
-    return LogisticRegressionCV(Cs=_CS_OF_SPARSE, l1_ratios=(1,), cv=_INNER_FOLDS, **_CHOSEN | its)
+    solver_settings = {
+        "solver": "liblinear" if task.n_classes == 2 else "saga",
+        "tol": 0.01,
+        "max_iter": 1000,
+    }
+    if task.rarest_class_size < _INNER_FOLDS:
+        return LogisticRegression(C=0.3, l1_ratio=1, **solver_settings)
+    return LogisticRegressionCV(
+        Cs=_CS_OF_SPARSE, l1_ratios=(1,), cv=_INNER_FOLDS, **_CHOSEN | solver_settings
+    )
 
 
 def _may_be_sparse(task: Task) -> bool:
@@ -331,10 +337,10 @@ class Model(NamedTuple):
         `make(task)` is its estimator.
     least_rows, most_rows, most_classes : float
         The smallest and the largest tables for which it is among the models by default.
-    of_two_classes : bool
+    for_two_classes : bool
         Whether it is so for two classes.
-    needs : callable
-        `needs(task)` is whether it is so for a table, besides that.
+    condition : callable
+        `condition(task)` is whether it is so for a table, besides that.
     most_outputs : float
         The most columns of y that it can predict.
     losses : tuple of str
@@ -346,16 +352,16 @@ class Model(NamedTuple):
     least_rows: float = 0
     most_rows: float = inf
     most_classes: float = inf
-    of_two_classes: bool = True
-    needs: Callable[[Task], bool] = lambda task: True
+    for_two_classes: bool = True
+    condition: Callable[[Task], bool] = lambda task: True
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
         fits = self.least_rows <= task.n_rows <= self.most_rows
-        fits &= task.n_classes <= self.most_classes and self.needs(task)
-        fits &= task.n_classes != 2 or self.of_two_classes
+        fits &= task.n_classes <= self.most_classes and self.condition(task)
+        fits &= task.n_classes != 2 or self.for_two_classes
         return fits and self.why_not(task) is None
 
     def why_not(self, task: Task) -> str | None:
@@ -372,7 +378,7 @@ class Model(NamedTuple):
 _SQUARED = ("squared_error",)
 MODELS = {
     "plain": Model(
-        TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), of_two_classes=False
+        TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), for_two_classes=False
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
     "trees": Model(TableScaler(None), _trees, most_classes=10, most_outputs=1),
@@ -383,7 +389,7 @@ MODELS = {
         _sparse,
         most_rows=9_999,
         most_classes=2,
-        needs=_may_be_sparse,
+        condition=_may_be_sparse,
         most_outputs=1,
         losses=_SQUARED,
     ),
@@ -395,7 +401,10 @@ MODELS = {
         most_outputs=1,
     ),
 }
-"""The models by their names. Larger tables have networks that can be linear or constant as well."""
+"""The models by their names.
+
+From 10,000 rows on, networks learn linear and constant functions well enough.
+"""
 PRIOR_SAMPLES = 3
 """How many rows the prior on the weights of the models counts as."""
 
@@ -419,20 +428,20 @@ def models_of(
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor
-    found, seeds = [], {name: random_state.randint(2**31) for name in MODELS}
-    for each in models:
-        name, view, estimator, params = _resolved(each, task)
+    pipelines, seeds = [], {name: random_state.randint(2**31) for name in MODELS}
+    for entry in models:
+        name, view, estimator, params = _resolved(entry, task)
         seed = seeds[name] if name in seeds else random_state.randint(2**31)
         # The folds are drawn already; `cv` only says how many, of which 1 would not be valid.
         ensemble = cross_fit(
             estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose, **params
         )
-        found.append((name, Pipeline([("view", view), ("crossfit", ensemble)])))
-    if len(dict(found)) < len(found):
-        raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
+        pipelines.append((name, Pipeline([("view", view), ("crossfit", ensemble)])))
+    if len(dict(pipelines)) < len(pipelines):
+        raise ValueError(f"models must have distinct names, got {[name for name, _ in pipelines]}")
     # `fit_member` makes one for each member. A user's estimator in their place has its own setting.
     stopped = [name for name in ("trees", "deep") if name in models and task.n_trained_on >= FEW_ROWS]
-    return found, dict.fromkeys(stopped, Patience)
+    return pipelines, dict.fromkeys(stopped, Patience)
 
 
 def _resolved(entry, task):
@@ -459,22 +468,31 @@ def _resolved(entry, task):
     if isinstance(estimator, CrossFitClassifier | CrossFitRegressor):  # whose own scaling of y holds
         params = {name: value for name, value in estimator.get_params(False).items() if name in params}
         estimator = estimator.estimator
-    last = final_step(estimator)
-    if name in MODELS:
-        sees = name
-    elif isinstance(last, BaseLowLevelMLP):
-        sees = "plain"
-    else:
-        sees = "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
     if names_labels(estimator):
         raise ValueError(
             f"models must not have a class_weight by labels or class_names, as {name!r} has, because "
             "classes are encoded as 0 to k-1: use the class_weight of TabularClassifier"
         )
-    # Those of scikit-learn take as many threads as are free.
-    if not getattr(type(last).__init__, "__module__", "").startswith("sklearn."):
-        # CatBoost's parameters have only those that are set.
-        its = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
-        threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
-        last.set_params(**dict.fromkeys(threads, 1))  # each core has a member
-    return name, clone(MODELS[sees].view), estimator, params
+    _limit_to_one_thread(estimator)
+    return name, clone(MODELS[_view_name(name, estimator)].view), estimator, params
+
+
+def _view_name(name, estimator):
+    """The name of the model of ours whose view of the table a user's estimator sees."""
+    if name in MODELS:
+        return name
+    if isinstance(final_step(estimator), BaseLowLevelMLP):
+        return "plain"
+    return "trees" if get_tags(estimator).input_tags.allow_nan else "linear"
+
+
+def _limit_to_one_thread(estimator):
+    """Set an open number of threads of an estimator to 1, in place, as each core has a member."""
+    last = final_step(estimator)
+    # scikit-learn's estimators follow joblib, and take as many threads as are free.
+    if getattr(type(last).__init__, "__module__", "").startswith("sklearn."):
+        return
+    # CatBoost's `get_params` has only parameters that are set.
+    params = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
+    threads = [name for name in ("n_jobs", "thread_count") if name in params and params[name] is None]
+    last.set_params(**dict.fromkeys(threads, 1))
