@@ -9,6 +9,7 @@ from typing import Any
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP, is_network
@@ -25,6 +26,8 @@ def nested(model: Any) -> list[tuple[str, Any]]:
         name, within = model.steps[-1]
     elif isinstance(model, TransformedTargetRegressor):
         name, within = "regressor", getattr(model, "regressor_", model.regressor)
+        if within is None:
+            within = LinearRegression()  # the default of scikit-learn
     else:
         return [("", model)]
     return [("", model), *((f"{name}__{prefix}", part) for prefix, part in nested(within))]

@@ -160,8 +160,9 @@ def to_onnx(
     if is_classifier(model):
         about_outputs["classes"] = model.classes_.tolist()
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
-        label = graph("Gather", model.classes_, best)
-        graph.output("label", label, graph.proto.initializer[-1].data_type, [None])
+        classes = graph.constant(model.classes_)
+        label_type = graph.proto.initializer[-1].data_type
+        graph.output("label", graph("Gather", classes, best), label_type, [None])
         graph.output("probabilities", predicted, _DOUBLE, [None, None])
     else:
         graph.output("variable", predicted, _DOUBLE, [None, None])

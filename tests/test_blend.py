@@ -48,6 +48,7 @@ from skdense.ensemble import (
     CrossFitClassifier,
     CrossFitRegressor,
 )
+from skdense.ensemble.progress import Progress
 from skdense.version import __version__
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
@@ -469,6 +470,17 @@ def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypa
         "blend", "inner, a, all 3 folds", "inner, blend", "own, all 4 folds",
         *(f"own, fold {i}" for i in (1, 2, 3, 4)),
     ]  # fmt: skip
+
+
+def test_lines_of_a_blend_within_a_worker_are_kept_once(capsys):
+    """Models of a blend within another one are fitted in the worker itself, and share its lines."""
+    in_worker = pickle.loads(pickle.dumps(Progress(True)))
+    inner = Progress(True, in_worker, "inner")
+    inner.print("loss 1")
+    in_worker.print_kept_lines(inner.lines)
+    assert in_worker.lines == ["loss 1"]
+    Progress(True).print_kept_lines(in_worker.lines)
+    assert capsys.readouterr().out.endswith("] loss 1\n")
 
 
 def test_a_worker_with_another_version_is_an_error(monkeypatch):

@@ -814,6 +814,18 @@ def test_a_fold_of_a_class_without_weight_stops_no_network(iris):
         assert member.score(X[others], y[others]) > 0.8
 
 
+def test_a_transformed_target_has_the_default_regressor_of_scikit_learn():
+    X, y = make_friedman1(60, random_state=0)
+    scores = [
+        CrossFitRegressor(TransformedTargetRegressor(root, func=np.sqrt, inverse_func=np.square), 3)
+        .set_params(random_state=0)
+        .fit(X, y, np.arange(60) % 4 + 1.0)
+        .oof_prediction_
+        for root in (None, LinearRegression())
+    ]
+    assert_array_equal(*scores)
+
+
 def test_rows_to_train_on_without_weight_are_told():
     X, y, rows = np.eye(40), np.repeat([1, 0], 20), np.arange(40)
     halves = [(rows[:20], rows[20:]), (rows[20:], rows[:20])]

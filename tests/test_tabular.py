@@ -752,13 +752,16 @@ def test_groups_are_one_column_of_any_labels():
     assert_array_equal(model.fit(X, X[:, 0], groups=frame["customer"]).oof_prediction_, of_numbers)
     for groups, message in (
         ([None, "a", "b", "c"] * 15, "groups must not be missing, but 15 are, the first in row 0"),
-        ([np.nan, 1.0, 2.0] * 20, "groups contains NaN"),
+        ([np.nan, 1.0, 2.0] * 20, "groups must not be missing, but 20 are, the first in row 0"),
+        (np.array(["NaT", "2020", "2021"] * 20, "datetime64[D]"), "groups must not be missing"),
         ([("a", 1)] * 60, r"groups must have one value for each sample, got shape \(60, 2\)"),
         (X, r"groups must have one value for each sample, got shape \(60, 2\)"),
         ([1] * 9, "groups must have one value for each sample"),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(X, X[:, 0], groups=groups)
+        with pytest.raises(ValueError, match=message):
+            TabularClassifier(models=["linear"], cv=3).fit(X, X[:, 0] > 0, groups=groups)
 
 
 def test_a_regressor_refuses_a_y_of_strings_in_any_container():

@@ -52,6 +52,8 @@ class Progress:
 
     def print_kept_lines(self, lines: list[str]) -> None:
         """Print the lines that a fit in another process has kept."""
+        if lines is self.lines:  # a fit in this process has kept them
+            return
         for line in lines:
             self.print(line)
 

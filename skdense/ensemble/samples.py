@@ -122,12 +122,13 @@ def _checked_groups(groups, n_samples):
     if len(shape) != 1 and shape[1:] != (1,):
         raise ValueError(f"groups must have one value for each sample, got shape {shape}")
     groups = column_or_1d(groups, input_name="groups")
-    if groups.dtype == object:  # 1 and 1.0 are the same group
+    if groups.dtype.kind in "OfmM":
         if missing := [row for row, group in enumerate(groups) if _is_missing(group)]:
             raise ValueError(
                 f"groups must not be missing, but {len(missing)} are, the first in row {missing[0]}; "
                 "give samples without a group a group of their own"
             )
+    if groups.dtype == object:  # 1 and 1.0 are the same group
         groups = np.array([str(int(g)) if _is_whole(g) else str(g) for g in groups])
     return groups
 
