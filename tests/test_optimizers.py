@@ -182,6 +182,18 @@ def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
             np.testing.assert_allclose(-change, factor * piece, rtol=0 if factor == 1 else 1e-14)
 
 
+def test_a_gradient_whose_square_is_no_float32_is_clipped():
+    gradient = np.array([3e20, -4e20], np.float32)
+    chain = Chain(Spec("binary", "log_loss", "sgd", "float32", clips=True))
+    rate, zeros = tf.constant(1.0), [tf.zeros(2)]
+    numbers = {"max_grad_norm": 10.0, "momentum": 0.0, "nesterovs_momentum": 0.0}
+    settings = {name: tf.constant(value) for name, value in numbers.items()}
+
+    (change,), _ = chain.update([tf.constant(gradient)], [zeros], zeros, rate, rate, settings)
+
+    np.testing.assert_allclose(-change, [6, -8], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])]
 )

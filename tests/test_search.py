@@ -206,6 +206,29 @@ def test_what_cannot_be_forecast_stays(epochs, scores):
     assert 0.9 < other < 1
 
 
+def test_an_r2_below_0_is_1_minus_a_loss():
+    """The candidate whose R2 rises fast is ahead, although both are negative so far."""
+    scores, ends = np.array([[-0.05, -0.04], [-1.0, -0.5]]), np.full(2, 100)
+    slow, fast = forecasts([11, 15], scores, ends, highest_score=1)
+    assert slow < 0.1 < 0.4 < fast < 1
+
+
+def test_an_r2_is_forecast_alike_whether_a_name_or_the_default_says_so():
+    target = 1e3 + np.arange(len(X)) % 7  # networks begin with an R2 far below 0
+    network = LowLevelMLPRegressor(hidden_layer_sizes=(4,), max_iter=9, random_state=0)
+    searches = [
+        PrunedSearchCV(network, RATES, cv=2, rung_epochs=(2, 4), scoring=scoring, refit=False).fit(
+            X, target
+        )
+        for scoring in (None, "r2")
+    ]
+    of_default, of_name = [search.cv_results_["forecast_test_score"] for search in searches]
+    np.testing.assert_allclose(of_default, of_name)
+    present = searches[0].cv_results_["mean_test_score"]
+    assert present.max() < 0
+    assert (of_default >= present).mean() > 0.5
+
+
 def test_a_candidate_that_has_ended_is_forecast_to_stay():
     grid = [{"max_iter": [3]}, {"max_iter": [9]}]
     search, _ = search_with(NETWORK, grid, rung_epochs=(3, 6), factor=EVERYONE)

@@ -145,9 +145,10 @@ class PrunedSearchCV(RandomizedSearchCV):
     far. A network that has converged keeps its score.
 
     The forecast assumes that the loss decreases by the same factor each time the epochs double, and
-    uses 0.6 of the fitted slope. The loss is minus the score if all scores are negative, as for
-    'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. For scores above 1
-    there is no forecast, and candidates are compared by their scores. Because the slope needs an
+    uses 0.6 of the fitted slope. The loss is minus the score if `scoring` begins with ``"neg_"``, and
+    otherwise 1 minus the score, as for accuracy, ROC AUC and R2. If `scoring` is a callable, it is
+    minus the score if all scores are negative. For scores above 1 there
+    is no forecast, and candidates are compared by their scores. Because the slope needs an
     earlier score, candidates are scored once more before the first rung, and before a rung that is far
     from the previous one.
 
@@ -295,7 +296,12 @@ class PrunedSearchCV(RandomizedSearchCV):
 
             to_fit, to_score = routed.estimator.fit, routed.scorer.score
             samples = [(samples_of(fit, to_fit), samples_of(test, to_score)) for fit, test in splits]
-            race = Race(candidates, rungs, self.factor, scorer, self.error_score, self.n_jobs)
+            highest_score = None  # of the user's own scorer it is not known
+            if self.scoring is None or isinstance(self.scoring, str):
+                highest_score = 0 if str(self.scoring).startswith("neg_") else 1
+            race = Race(
+                candidates, rungs, self.factor, scorer, self.error_score, self.n_jobs, highest_score
+            )
             skips_steps = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
             race.begin(samples, skips_steps)
             self._search(race, context)

@@ -137,6 +137,8 @@ class Race:
         The score of a fit that has failed.
     n_jobs : int or None
         How many networks train at the same time.
+    highest_score : {0, 1} or None
+        The highest score that is possible, as in `forecasts`.
 
     Attributes
     ----------
@@ -156,9 +158,11 @@ class Race:
         scorer: Callable,
         error_score: Any,
         n_jobs: int | None,
+        highest_score: int | None,
     ):
         self.candidates, self.rungs, self.factor = candidates, rungs, factor
         self.scorer, self.error_score, self.n_jobs = scorer, error_score, n_jobs
+        self.highest_score = highest_score
         self.finished: list[Rung] = []
         self.scored_epochs: list[int] = []
 
@@ -235,7 +239,7 @@ class Race:
                 candidate.mean_scores.append(float(np.mean([fit.score for fit in candidate.fits])))
         scores = np.array([candidate.mean_scores for candidate in self.candidates], dtype=float)
         ends = np.array([candidate.last_epoch(rung_epochs) for candidate in self.candidates])
-        expected = forecasts(self.scored_epochs, scores, ends)
+        expected = forecasts(self.scored_epochs, scores, ends, self.highest_score)
         results = [
             {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
             for fit in self._fits()
@@ -376,7 +380,9 @@ def epochs_to_score(rungs: list[int]) -> list[list[int]]:
     return epochs
 
 
-def forecasts(epochs: list[int], scores: NDArray, ends: NDArray) -> NDArray:
+def forecasts(
+    epochs: list[int], scores: NDArray, ends: NDArray, highest_score: int | None = None
+) -> NDArray:
     """Forecast the scores of candidates at the end of their training.
 
     A loss falls by about the same factor whenever the number of epochs doubles. So the logarithm of a
@@ -387,13 +393,18 @@ def forecasts(epochs: list[int], scores: NDArray, ends: NDArray) -> NDArray:
     epochs : list of int
         The epochs at which the candidates were scored; the last is the present one.
     scores : ndarray of shape (n_candidates, n_scores)
-        If all are negative they are negative losses. If none exceeds 1 they are 1 minus a loss, such as
-        R2 and accuracy. For other scores the present scores are returned.
+        The loss is the highest score minus the score. If some exceed the highest score, the present
+        scores are returned.
     ends : ndarray of shape (n_candidates,)
         The epochs at which the training of each candidate ends; the present one if it has ended.
+    highest_score : {0, 1}, default=None
+        0 for negative losses, 1 for scores such as R2, which may be negative, and accuracy. None is for
+        a scorer of the user's: 0 if all scores are negative, else 1.
     """
-    present, best = scores[:, -1], 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
-    losses = best - scores
+    present = scores[:, -1]
+    if highest_score is None:
+        highest_score = 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
+    losses = highest_score - scores
     if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) < 0:
         return present
     ratios = np.array(epochs[:-1]) / epochs[-1]
@@ -401,7 +412,7 @@ def forecasts(epochs: list[int], scores: NDArray, ends: NDArray) -> NDArray:
     is_positive = np.all(losses[:, [before, -1]] > 0, axis=1)  # a loss of 0 has no logarithm
     losses = np.where(is_positive[:, None], losses, 1)
     slopes = np.log(losses[:, before] / losses[:, -1]) / np.log(ratios[before])
-    expected = best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
+    expected = highest_score - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
     return np.where(is_positive, expected, present)
 
 

@@ -48,9 +48,13 @@ class Transform(NamedTuple):
 
 
 def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
-    """1, or less if the norm of all vectors together exceeds max_norm."""
-    squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
-    return max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
+    """1, or less if the norm of all vectors together exceeds max_norm.
+
+    In float32, squares of gradients beyond 1e19 would be infinite.
+    """
+    squares = [tf.reduce_sum(tf.cast(gradient, tf.float64) ** 2) for gradient in gradients]
+    limit = tf.cast(max_norm, tf.float64)
+    return tf.cast(limit / tf.maximum(tf.sqrt(tf.add_n(squares)), limit), gradients[0].dtype)
 
 
 CLIP = Transform(
