@@ -99,7 +99,7 @@ def compare(parser, options):
     """Measure one of the comparisons; print its table, what it shows and where the picture is."""
     name, suite, jobs = comparison_of(parser, options)
     start = time.time()
-    rows = [suite.measure(**job) for job in bar(jobs, name)]
+    rows = [row for job in bar(jobs, name) for row in suite.measure(**job)]
     print(suite.to_text(rows), end="\n\n")
     print(wrapped(suite.sentence(rows)), end="\n\n")
     if hasattr(suite, "draw"):

@@ -98,11 +98,11 @@ def jobs(path, target, task):
 def measure(**job):
     """The figures of a model, or the error with which a rival fails."""
     try:
-        return fresh(fit, **job)
+        return [fresh(fit, **job)]
     except RuntimeError as error:
         if job["model"] == MODELS[0]:
             raise
-        return {"model": job["model"], "error": str(error).strip().splitlines()[-1]}
+        return [{"model": job["model"], "error": str(error).strip().splitlines()[-1]}]
 
 
 def to_text(rows):

@@ -29,11 +29,13 @@ def comparison(rows, path, models):
     for place, (model, (colour, marker)) in enumerate(zip(models, styles)):
         shown = [row for row in rows if row["model"] == model]
         places = [data.index(row["data"]) + 0.18 * (place - 1.5) for row in shown]
-        later, process = ([row[name] for row in shown] for name in ("later", "process"))
-        left.hlines(places, later, process, color=colour, lw=1, alpha=0.6)
+        later = [row["later"] for row in shown]
         style = {"color": colour, "marker": marker, "ls": "none"}
         left.plot(later, places, label=model, **style)
-        left.plot(process, places, markerfacecolor="white", **style)
+        if all(row["process"] for row in shown):  # else it followed another model in its process
+            process = [row["process"] for row in shown]
+            left.hlines(places, later, process, color=colour, lw=1, alpha=0.6)
+            left.plot(process, places, markerfacecolor="white", **style)
         right.plot([row["loss"] for row in shown], places, **style)
     left.set(xscale="log", ylim=(len(data) - 0.5, -0.5))
     left.set_xlabel("seconds, log scale; filled: a later fit, hollow: a whole process")

@@ -56,7 +56,7 @@ def jobs(data=DATA):
 
 
 def measure(data, model):
-    return fresh(fit, started=time.time(), data=data, model=model)
+    return [fresh(fit, started=time.time(), data=data, model=model)]
 
 
 def to_text(rows):

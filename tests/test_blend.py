@@ -243,7 +243,7 @@ def test_the_weights_minimize_the_loss(loss, metric):
 def test_a_loss_of_positive_predictions_refuses_others(shift):
     X, y = load_diabetes(return_X_y=True)
     blend = BlendRegressor([("linear", CrossFitRegressor(Ridge(), cv=3))], loss="poisson")
-    with pytest.raises(ValueError, match="'poisson' needs models that predict positive numbers, and y"):
+    with pytest.raises(ValueError, match="'poisson' needs models with positive predictions, and y"):
         blend.fit(X, np.exp(y / 50) + shift)
 
 
