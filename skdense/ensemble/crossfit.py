@@ -425,7 +425,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
         def mean(X):
             logs = [
-                self._of_all_classes(predictor.log_proba(member, X), places)
+                self._with_all_classes(predictor.log_proba(member, X), places)
                 for predictor, member, places in parts
             ]
             proba = calibration.probabilities_at(self.temperature_ * temperature, np.concatenate(logs))
@@ -441,7 +441,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     def _output_of(self, member, labels, X):
         logs = predictor_of(member).log_proba(member, X)
-        return self._of_all_classes(logs, self._places_of(labels))
+        return self._with_all_classes(logs, self._places_of(labels))
 
     def _places_of(self, labels):
         """The place in `classes_` of each label of a member's columns; None for all, in this order."""
@@ -454,7 +454,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         place_of = {label: place for place, label in enumerate(classes)}
         return None if labels == classes else np.array([place_of[label] for label in labels])
 
-    def _of_all_classes(self, logs, places):
+    def _with_all_classes(self, logs, places):
         """The log-probabilities of a member, whose columns are at these places in `classes_`."""
         if places is None or logs.shape[1] != len(places):  # 0.6.0 saved places of networks, too
             return logs

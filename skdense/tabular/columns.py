@@ -18,9 +18,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from skdense import compat
 from skdense.base import Saved
 from skdense.exceptions import UnlikeDataWarning
-from skdense.final_step import shallow_copy
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike
+from skdense.fit.inputs import MatrixLike, shallow_copy
 from skdense.frames import table_of
 from skdense.tabular import kinds, levels
 from skdense.tabular.cells import shown

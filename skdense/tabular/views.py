@@ -11,9 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense import compat
 from skdense.base import Saved
-from skdense.final_step import shallow_copy
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike
+from skdense.fit.inputs import MatrixLike, shallow_copy
 
 __all__ = ["TableScaler"]
 
