@@ -66,11 +66,11 @@ def fit(started, data, models):
     warnings.simplefilter("ignore")  # MLPClassifier stops at 200 epochs with a ConvergenceWarning
     X, y = load(data)
     first, *others = models
-    rows = [{"data": data, "model": first, **figures(first, X, y, started)}]
-    return rows + [{"data": data, "model": model, **figures(model, X, y)} for model in others]
+    rows = [{"data": data, "model": first, **fit_splits(first, X, y, started)}]
+    return rows + [{"data": data, "model": model, **fit_splits(model, X, y)} for model in others]
 
 
-def figures(model, X, y, started=None):
+def fit_splits(model, X, y, started=None):
     """Seconds and scores of a model; those of the process only if it is the first model there."""
     from sklearn.metrics import accuracy_score, log_loss
     from sklearn.model_selection import train_test_split

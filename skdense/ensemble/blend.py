@@ -315,7 +315,7 @@ def _proba_of(model, X, temperature):
     """The probabilities of a model of a blend if the logits of its members are also divided by this."""
     ensemble: Any = model
     X = _seen_by(model, X)
-    # A subclass may override what is called here in the place of `predict_proba`.
+    # A subclass may override what is called here in place of `predict_proba`.
     while type(ensemble) is Pipeline:
         for _, step in ensemble.steps[:-1]:
             X = X if step in (None, "passthrough") else step.transform(X)

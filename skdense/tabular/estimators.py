@@ -390,7 +390,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     """A regressor for tables with mixed columns and missing values.
 
     It accepts data frames and arrays without preprocessing, and needs no tuning. It reads the columns
-    as :class:`TabularClassifier` does, and has the same models for numbers, in a
+    as :class:`TabularClassifier` does, and has the corresponding regressors, in a
     :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`, and
     `sparse`, for at most 5 rows for each column of the encoded table, a
     :class:`~sklearn.linear_model.LassoCV`. All members are trained on a scaled y, so results do not
