@@ -16,13 +16,13 @@ TUTORIAL = DOCS / "ko" / "two_clouds.py"
 OF_THEME = {
     "Search": "검색",
     "On this page": "이 페이지의 내용",
-    "Section Navigation": "이 부분의 페이지",
+    "Section Navigation": "이 섹션의 문서",
     "Show Source": "소스 보기",
     "previous": "이전",
     "next": "다음",
     "previous page": "이전 페이지",
     "next page": "다음 페이지",
-    "Home": "처음",
+    "Home": "홈",
     "Breadcrumb": "현재 위치",
     "Site navigation": "사이트 메뉴",
     "Skip to main content": "본문으로 건너뛰기",
@@ -107,7 +107,7 @@ def write_pages(folder):
         )
         for file, page in LINKS.items():
             text = re.sub(rf"\]\({file}\)", f"]({page})", text)
-        text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
+        text = re.sub(r"\[([^][]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
         text = re.sub(r"<!--.*?-->", "", text).replace("\nEnglish\n", "")
         target.write_text(text, encoding="utf-8")
 

@@ -1,22 +1,22 @@
-"""# 가우스 군집 두 개와 아주 작은 신경망
+"""# 가우시안 군집 두 개와 아주 작은 신경망
 
-완전 연결층(dense layer) 세 개를 직접 구현하고, 가우스 분포(Gaussian distribution)에서 뽑은 두 군집을
-미니배치 경사 하강법(minibatch gradient descent)으로 분류합니다. 파이썬 노트북 하나면 충분한
+완전 연결층(dense layer) 세 개를 직접 구현하고, 가우시안 분포(Gaussian distribution)에서 뽑은 두
+군집을 미니배치 경사 하강법(minibatch gradient descent)으로 분류합니다. 파이썬 노트북 하나면 충분한
 실험입니다. 그런데 노트북을 몇 번 실행해 보면 두 가지 의문이 생깁니다. 먼저 답을 요약하면 다음과
 같습니다.
 
 - **왜 실행할 때마다 결과가 다를까?** 노트북을 실행할 때마다 두 가지를 무작위로 새로 뽑습니다.
-  데이터는 NumPy가, 초기 가중치는 TensorFlow가 뽑습니다. 그 밖에 무작위로 정해지는 것은 없고, 시간과도
-  관계가 없습니다. 두 라이브러리의 시드를 모두 고정하면 언제나 같은 결과가 나옵니다.
+  데이터는 NumPy가, 초기 가중치는 TensorFlow가 뽑습니다. 그 밖에 무작위로 정해지는 것은 없습니다. 두
+  라이브러리의 시드를 모두 고정하면 실행할 때마다 같은 결과가 나옵니다.
 - **왜 층을 넓히면 결과가 나빠질까?** 0 이상 1 미만의 구간에서 뽑은 가중치는 부호가 모두 같습니다.
   그래서 모든 유닛이 같은 방향으로 바뀌고, 그 변화가 서로 더해집니다. 층이 넓으면 처음 몇 스텝에서
   가중치가 너무 크게 바뀌어, 어떤 샘플을 넣어도 모든 유닛의 ReLU 입력이 음수가 됩니다. 이런 유닛에는
   그레이디언트(gradient)가 흐르지 않으므로 신경망은 *붕괴*(collapse)하고, 그 뒤로는 출력층의 편향만
   훈련됩니다. 에포크마다 마지막 미니배치 열 개는 모두 클래스 1이므로, 에포크가 끝날 때 이 편향은
-  0.903이 됩니다. 이제 어떤 샘플을 넣어도 출력이 0.903입니다. 0.5보다 크므로 **모든 샘플을 양성으로
-  예측하고**, 예측의 절반만 맞습니다. 출력이 너무 커지는 것도 사실이지만 처음 몇 스텝에서만
-  그렇습니다(너비가 10이면 첫 출력은 약 38입니다). 해결하려면 양수와 음수가 섞여 있고 층이 넓을수록
-  작아지는 초기 가중치(`init="glorot_uniform"`)를 쓰거나 학습률(learning rate)을 줄이세요.
+  0.903이 됩니다. 그래서 어떤 샘플을 넣어도 출력이 0.903입니다. 이 값은 0.5보다 크므로 **모든 샘플을
+  양성으로 예측하고**, 그 예측은 절반만 맞습니다. 출력이 지나치게 커지기도 하지만 처음 몇 스텝에서만
+  그렇습니다(너비가 10이면 약 38입니다). 해결하려면 양수와 음수가 섞여 있고 층이 넓을수록 작아지는
+  초기 가중치(`init="glorot_uniform"`)를 쓰거나 학습률(learning rate)을 줄이세요.
 
 TensorFlow로 직접 구현한 노트북에서는 두 시드를 한 번씩 고정한 다음, 각 층의 가중치를 다음과 같이
 뽑으세요.
@@ -28,21 +28,21 @@ limit = (6 / (n_in + n_out)) ** 0.5  # 글로럿 균등 분포
 kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
 ```
 
-`kernel`이 각 층의 `W`입니다. `n_in`과 `n_out`은 첫 번째 층에서 2와 너비(유닛 수), 두 번째 층에서
-너비와 너비, 마지막 층에서 너비와 1입니다. `tf.keras.utils.set_random_seed(0)` 한 줄로 두 시드를
+`kernel`이 각 층의 `W`입니다. `n_in`과 `n_out`은 첫 번째 층에서는 2와 너비(유닛 수), 두 번째 층에서는
+둘 다 너비, 마지막 층에서는 너비와 1입니다. `tf.keras.utils.set_random_seed(0)` 한 줄로 두 시드를
 한꺼번에 고정할 수도 있습니다. TensorFlow의 시드만 고정하면 실행할 때마다 데이터가 달라지므로 정확도도
 달라집니다.
 
-TensorFlow 1(또는 `tf.compat.v1`)에서는 `tf.random.set_seed(0)` 대신 `tf.set_random_seed(0)`을 변수를
-만들기 전에 호출하세요. 나머지 세 줄은 같습니다.
+TensorFlow 1(또는 `tf.compat.v1`)에서는 변수를 만들기 전에 `tf.random.set_seed(0)` 대신
+`tf.set_random_seed(0)`을 호출하세요. 나머지 세 줄은 같습니다.
 
 `tf.keras.initializers.GlorotUniform`도 같은 분포에서 가중치를 뽑습니다. 다만 Keras 3에서는
 `tf.random.set_seed`로 정한 시드를 따르지 않으므로 `GlorotUniform(seed=1)`,
 `GlorotUniform(seed=2)`처럼 층마다 다른 시드를 지정하세요.
 
-이제 같은 실험을 `LowLevelMLPClassifier`로 다시 하면서 위의 두 답을 측정으로 확인해 보겠습니다. 이
-페이지는 [그대로 실행할 수 있는 스크립트](two_clouds.py)로 만들었습니다. 그림에 쓸 한글 글꼴은
-`python -m pip install koreanize-matplotlib`으로 먼저 설치하세요. 코드는
+이제 같은 실험을 `LowLevelMLPClassifier`로 다시 하면서 앞에서 말한 원인을 수치로 확인해 보겠습니다. 이
+페이지는 [그대로 실행할 수 있는 스크립트](two_clouds.py)를 바탕으로 만들었습니다. 실행하기 전에 그림에
+쓸 한글 글꼴을 `python -m pip install koreanize-matplotlib`으로 설치하세요. 코드는
 [영어 원문](../tutorials/plot_two_clouds.py)과 같습니다.
 """
 
@@ -54,8 +54,8 @@ TensorFlow 1(또는 `tf.compat.v1`)에서는 `tf.random.set_seed(0)` 대신 `tf.
 # 이루어지며, 손실 함수(loss function)는 제곱 오차(squared error)입니다. 가중치(kernel)는 [0, 1)
 # 구간의 균등 분포(uniform distribution)에서 뽑고, 편향(bias)은 0으로 초기화합니다. 훈련에는 가장
 # 단순한 경사 하강법을 쓰며, 스텝마다 샘플을 순서대로 100개씩 사용합니다. `tol=0`과
-# `n_iter_no_change=np.inf`로 조기 종료(early stopping)를 껐으므로, 수렴하지 않았다는 경고가 나와도
-# 문제가 아닙니다.
+# `n_iter_no_change=np.inf`를 지정하여 훈련이 도중에 멈추지 않게 했으므로, 수렴하지 않았다는 경고가
+# 나오는 것이 정상입니다.
 
 import textwrap
 import warnings
@@ -105,8 +105,8 @@ sound = make_network(random_state=2).fit(X, y)
 print(f"100 에포크 뒤 정확도: {sound.score(X, y):.4f}")
 
 # %%
-# 이런 샘플에서는 어떤 분류기를 써도 평균 정확도가 99.87%를 넘을 수 없습니다. 신경망이 학습한 것은 한
-# 군집에서 다른 군집으로 넘어가면서 출력이 매끄럽게 올라가는 계단 모양의 함수 하나입니다.
+# 이런 샘플에서는 어떤 분류기를 써도 평균 정확도가 99.87%를 넘을 수 없습니다. 신경망은 두 군집 사이의
+# 경계에서 출력이 0에서 1로 매끄럽게 올라가는 계단 모양의 함수 하나를 학습했습니다.
 
 figure, (clouds, losses) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 DecisionBoundaryDisplay.from_estimator(
@@ -123,15 +123,15 @@ plt.show()
 # %%
 # ## 왜 실행할 때마다 결과가 다를까?
 #
-# 같은 신경망을 `random_state`만 0부터 9까지 바꿔 가며 한꺼번에 훈련해 보겠습니다.
+# `random_state`만 0부터 9까지 서로 다르게 지정한 신경망 열 개를 한꺼번에 훈련해 보겠습니다.
 
 networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
 print("시드별 정확도:", *(f"{network.score(X, y):.4f}" for network in networks))
 
 # %%
 # 훈련 과정에는 무작위성이 없으므로 무작위로 정해지는 것은 초기 가중치뿐입니다.
-# `random_state=None`이면 NumPy의 전역 난수 상태에서 뽑는데, 이 상태는 실행할 때마다 다릅니다. 정수를
-# 지정하면 실행할 때마다 비트 단위까지 똑같은 결과가 나옵니다.
+# `random_state=None`이면 초기 가중치를 NumPy의 전역 난수 상태에서 뽑는데, 이 상태는 실행할 때마다
+# 다릅니다. 정수를 지정하면 실행할 때마다 비트 단위까지 똑같은 결과가 나옵니다.
 
 again = make_network(random_state=2).fit(X, y)
 print("손실이 같음:", again.loss_curve_ == sound.loss_curve_)
@@ -140,8 +140,8 @@ print("손실이 같음:", again.loss_curve_ == sound.loss_curve_)
 # ## 붕괴한 신경망의 모습
 #
 # 위의 신경망 중 몇 개는 정확도가 정확히 0.5입니다. 바로 **붕괴**한 신경망입니다. 훈련이 이렇게 끝나면
-# `fit`은 `skdense.exceptions.CollapseWarning` 경고를 냅니다. ConvergenceWarning의 한 종류이므로
-# 위에서 함께 꺼 두었습니다. 이번에는 경고를 켜고, 각 은닉 유닛이 전체 샘플에서 내는 최댓값도 함께
+# `fit`은 `skdense.exceptions.CollapseWarning` 경고를 냅니다. ConvergenceWarning의 하위 클래스라서
+# 위에서는 함께 꺼졌습니다. 이번에는 경고를 켜고, 각 은닉 유닛이 전체 샘플에서 내는 최댓값도 함께
 # 출력해 보겠습니다. 경고 메시지는 부호가 같은 가중치만 뽑는 `init='uniform'`을 원인으로 지목합니다.
 
 with warnings.catch_warnings(record=True) as caught:
@@ -221,11 +221,11 @@ for width in widths:
 #
 # ## 얼마나 자주 붕괴하고, 어떻게 막을 수 있을까?
 #
-# 너비마다 시드를 20개씩 바꿔 가며 같은 신경망을 훈련합니다. 초기 가중치를 바꾼 경우, 리키 ReLU(leaky
-# ReLU)를 쓴 경우, 학습률을 줄인 경우도 비교합니다. 신경망은 **발산**(divergence)하기도 합니다. 스텝이
-# 점점 커지다가 매개변수가 오버플로를 일으키는 경우입니다. 이때 `fit_many`는 나머지 신경망을 모두
-# 훈련한 다음 `fit`과 똑같은 `ValueError`를 발생시킵니다. 출력에서 `5 + 0`은 붕괴한 신경망이 다섯 개,
-# 발산한 신경망이 없다는 뜻입니다.
+# 너비마다 시드 20개로 같은 신경망을 훈련합니다. 초기 가중치를 바꾼 경우, 리키 ReLU(leaky ReLU)를 쓴
+# 경우, 학습률을 줄인 경우와도 비교합니다. 신경망은 **발산**(divergence)하기도 합니다. 스텝이 점점
+# 커지다가 매개변수에서 오버플로가 일어나는 경우입니다. 이때 `fit_many`는 나머지 신경망을 모두 훈련한
+# 다음 `fit`과 똑같은 `ValueError`를 발생시킵니다. 출력에서 `5 + 0`은 붕괴한 신경망이 다섯 개이고 발산한
+# 신경망은 없다는 뜻입니다.
 
 seeds = range(20)
 ways = {
@@ -265,14 +265,14 @@ plt.show()
 # %%
 # 기본값인 글로럿(Glorot) 초기화를 쓰면 가중치에 양수와 음수가 섞이고 층이 넓을수록 가중치가
 # 작아지므로, 층이 넓어도 안전합니다. 다만 가장 좁은 층은 유닛이 두 개뿐이어서 모두 죽을 수 있습니다.
-# `uniform`에서도 학습률을 100분의 1로 줄이면 가장 넓은 신경망만 빼고 모두 살아남습니다. 유닛이 죽는
-# 원인이 너무 큰 스텝이기 때문입니다. 가중치의 부호가 같으면 변화가 누적되어 스텝이 커집니다. 리키
-# ReLU는 어디서나 그레이디언트가 0이 아니므로 붕괴하지 않지만, 스텝의 크기는 그대로여서 대부분
-# 발산합니다.
+# `uniform`에서도 학습률을 100분의 1로 줄이면 너비가 20인 경우를 빼고 모든 신경망이 살아남습니다. 유닛이
+# 죽는 것은 스텝이 너무 크기 때문이고, 스텝이 커지는 것은 부호가 같은 가중치에서 변화가 서로 더해지기
+# 때문입니다. 리키 ReLU는 어디서나 그레이디언트가 0이 아니므로 붕괴하는 신경망은 없지만, 스텝의 크기는
+# 그대로여서 대부분 발산합니다.
 #
-# 따라서 `init="glorot_uniform"`으로 가중치를 뽑거나 학습률을 줄이세요. 그래도 초기 가중치를 잘못
-# 뽑을까 걱정된다면 `n_init`을 쓰세요. 초기 가중치를 여러 번 뽑아 한꺼번에 훈련하고, 그중 손실이 가장
-# 작은 신경망을 남깁니다.
+# 따라서 `init="glorot_uniform"`으로 가중치를 뽑거나 학습률을 줄이세요. 그래도 초기 가중치가 잘못 뽑힐
+# 수 있다면 `n_init`을 쓰세요. 초기 가중치를 여러 번 뽑아 한꺼번에 훈련하고, 그중 손실이 가장 작은
+# 신경망을 남깁니다.
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("초기 가중치별 손실:", best.init_losses_.round(4))
