@@ -198,7 +198,7 @@ class BaseLowLevelMLP(CallbackSupport, Saved):
         """Fit the network to X and y.
 
         Ctrl-C ends the training with a warning and keeps the current state. After an error, the
-        estimator keeps its earlier fit.
+        previously fitted state is kept.
 
         Parameters
         ----------

@@ -27,12 +27,13 @@ def _can_fit_partially(estimator):
 
 
 class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
-    """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
+    """Multi-layer perceptron classifier in low-level TensorFlow, a drop-in for MLPClassifier.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
-    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, up to
-    rounding, results are those of :class:`sklearn.neural_network.MLPClassifier`. Additional parameters
-    come last, and their defaults do not change the results.
+    `tf.GradientTape`, and run as one compiled program. The estimator has the same parameters,
+    attributes and random draws as :class:`sklearn.neural_network.MLPClassifier`, and the same results
+    up to rounding errors, which long training can amplify. Additional parameters come last, and their
+    defaults do not change the results.
 
     Parameters
     ----------
@@ -44,10 +45,11 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`. 'lbfgs' is
-        scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its iterations,
-        and `tol` is its tolerance on the gradient. It does not use validation data: `early_stopping`
-        has no effect, and of the losses and scores below only `loss_` and `init_losses_` are set.
+        The optimizer. 'sgd' is stochastic gradient descent, 'adam' is Adam [1]_, 'adamw' is Adam with
+        decoupled weight decay (see `weight_decay`), and 'lbfgs' is scipy's L-BFGS-B on all samples at
+        once, always in float64. With 'lbfgs', `max_iter` limits the number of iterations, and `tol` is
+        the tolerance on the gradient. 'lbfgs' does not use validation data: `early_stopping` has no
+        effect, and of the loss and score attributes, only `loss_` and `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -58,9 +60,10 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
         Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
-        each epoch; 'adaptive' divides the rate by 5 when 'constant' would stop, and stops when it is
-        1e-6 or less. 'adam' ignores these two, as in MLPClassifier. 'cosine' decreases the rate in each
-        step along half a cosine, to 0 after `max_iter` epochs.
+        each epoch; 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
+        `n_iter_no_change`), and stops training when the learning rate is at most 1e-6. 'adam' ignores
+        these two, as in MLPClassifier. 'cosine' decreases the rate in each step along half a cosine, to
+        0 after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -98,9 +101,9 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the samples, stop by their score (see `scoring`)
-        instead of the training loss, and keep the parameters of the best epoch. The split is stratified
-        for binary problems.
+        Whether to hold out `validation_fraction` of the samples, stop training when the validation
+        score (see `scoring`) no longer improves, and keep the parameters of the best epoch. The split
+        is stratified for binary problems.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping holds out, in [0, 1).
@@ -123,19 +126,21 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
         Precision of the parameters and the training, as a name or a NumPy dtype. None uses float32 if X
-        is float32, and float64 otherwise. 'lbfgs' only rounds X to it.
+        is float32, and float64 otherwise. With 'lbfgs', only X is converted to this precision; training
+        is in float64.
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        Initialization of the parameters: as in MLPClassifier, after Glorot and Bengio [2]_; kernels
-        after He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun,
-        with zero biases; or kernels uniform in [0, 1) with zero biases.
+        Initialization of the parameters. 'glorot_uniform' is the initialization of MLPClassifier [2]_;
+        'he_uniform' and 'he_normal' are those of He et al. [3]_; 'lecun_normal' draws kernels from a
+        normal distribution with variance ``1 / fan_in``; 'uniform' draws kernels from [0, 1). Biases
+        are zero, except with 'glorot_uniform'.
 
     n_init : int, default=1
-        Number of initial draws. The networks train at the same time (with 'lbfgs' one after the other),
-        and the one with the lowest final loss, or with early stopping the best validation score, is
-        kept. The first draw is the one of ``n_init=1``. Ignored if training continues from an earlier
-        fit.
+        Number of networks that are trained from different initial parameters. The network with the
+        lowest final loss is kept (with early stopping: the best validation score). The networks are
+        trained in parallel, except with 'lbfgs'. The first one is the network that ``n_init=1`` trains.
+        Ignored if training continues from an earlier fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0
         Dropout rate: the fraction of the values of the hidden layers, in [0, 1), that each training
@@ -156,17 +161,17 @@ default='glorot_uniform'
 
     scoring : 'loss', str, callable or None, default=None
         The score on validation samples that early stopping uses. None is the accuracy, as in
-        MLPClassifier, and 'loss' is the negative loss; another str is the name of a scikit-learn
-        scorer, and a callable is a scorer ``scorer(estimator, X, y)`` that returns a higher value for a
-        better network. If the scorer or its metric accepts `sample_weight`, it receives the weights of
-        the validation samples, including class weights. A scorer is called after each epoch, which
-        takes longer than the built-in accuracy and loss. If several networks train at the same time, it
-        is called in several threads.
+        MLPClassifier, and 'loss' is the negative loss. Another str is the name of a scikit-learn
+        scorer, and a callable is a scorer ``scorer(estimator, X, y)``, for which higher values are
+        better. A scorer that supports `sample_weight` receives the weights of the validation samples,
+        including class weights. Scorers are called after each epoch, which takes longer than the
+        built-in accuracy and loss, and in several threads if several networks are trained in parallel.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
-        The loss to minimize: the log-loss of logistic outputs (binary and multilabel) or softmax
-        outputs (multiclass); or the squared error of identity outputs against targets of 0 and 1,
-        summed over the outputs. For the reported log-loss, probabilities are clipped to [eps, 1 - eps].
+        The loss to minimize. 'log_loss' is the log-loss of logistic outputs (binary and multilabel) or
+        softmax outputs (multiclass). 'squared_error' is the squared error of identity outputs for
+        targets 0 and 1, summed over the outputs. For the reported log-loss, probabilities are clipped
+        to [eps, 1 - eps], where eps is the machine epsilon of the dtype.
 
     class_weight : dict, 'balanced' or None, default=None
         Factor for the sample weights of each class; 'balanced' uses ``n_samples / (n_classes *
@@ -195,8 +200,9 @@ default='glorot_uniform'
         start and `partial_fit` append to it.
 
     accuracy_curve_ : list of float
-        The training accuracy of each epoch on the same minibatches. It is weighted by the sample
-        weights, while the loss weights minibatches by their number of rows.
+        The training accuracy of each epoch on the same minibatches. The accuracy is weighted by the
+        sample weights. In `loss_curve_`, the weighted mean losses of the minibatches are averaged with
+        the numbers of rows as weights.
 
     validation_scores_ : list of float or None
         The validation score after each epoch, or None without validation data; see `scoring`.
@@ -208,9 +214,9 @@ default='glorot_uniform'
         The maximum of `validation_scores_` with early stopping, otherwise None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw; of one network if training continues from an earlier fit.
-        The network with the lowest loss is kept, or with early stopping the one with the best
-        validation score.
+        The final loss of each initialization. The array has one element if training continues from an
+        earlier fit. The network with the lowest loss is kept, or with early stopping the one with the
+        best validation score.
 
     t_ : int
         Number of training samples seen, including repetitions.
@@ -357,12 +363,12 @@ default='glorot_uniform'
     ) -> Self:
         """Continue training for one epoch over X and y.
 
-        The optimizer is kept between calls, and from `fit`, with the settings with which it was
-        created: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
-        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and
-        `max_grad_norm`. As in MLPClassifier, changes of these take effect in the next `fit`, also with
-        `warm_start`. All other parameters are read in each call. Each call is one epoch of the
-        schedule; the cosine restarts after `max_iter` epochs.
+        The state of the optimizer is kept between calls and after `fit`. As in MLPClassifier, changes
+        of the following parameters take effect only in the next `fit`, also with `warm_start`:
+        `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
+        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. Changes of
+        all other parameters take effect in the next call. Each call is one epoch of the schedule; the
+        cosine restarts after `max_iter` epochs.
 
         Parameters
         ----------
@@ -407,8 +413,9 @@ default='glorot_uniform'
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
 
-        With ``loss='squared_error'`` the outputs are used as probabilities, clipped to [eps, 1 - eps],
-        or for multiclass problems clipped to at least eps and normalized.
+        With ``loss='squared_error'``, the outputs are used as probabilities: they are clipped to [eps,
+        1 - eps], or for multiclass problems to at least eps and then normalized. eps is the machine
+        epsilon of the dtype.
 
         Parameters
         ----------
@@ -419,7 +426,7 @@ default='glorot_uniform'
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
-            dtype is NumPy's promotion of those of X and `coefs_`.
+            dtype is float32 if X and `coefs_` are float32, and float64 otherwise.
         """
         logits = self._logits(X)
         return fitted_encoder(self).probabilities(logits)

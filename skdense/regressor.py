@@ -18,12 +18,13 @@ from skdense.fit.targets import fitted_encoder
 
 
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
-    """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPRegressor.
+    """Multi-layer perceptron regressor in low-level TensorFlow, a drop-in for MLPRegressor.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
-    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, up to
-    rounding, results are those of :class:`sklearn.neural_network.MLPRegressor`. Additional parameters
-    come last, and their defaults do not change the results.
+    `tf.GradientTape`, and run as one compiled program. The estimator has the same parameters,
+    attributes and random draws as :class:`sklearn.neural_network.MLPRegressor`, and the same results up
+    to rounding errors, which long training can amplify. Additional parameters come last, and their
+    defaults do not change the results.
 
     Parameters
     ----------
@@ -50,10 +51,11 @@ default='squared_error'
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`. 'lbfgs' is
-        scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its iterations,
-        and `tol` is its tolerance on the gradient. It does not use validation data: `early_stopping`
-        has no effect, and of the losses and scores below only `loss_` and `init_losses_` are set.
+        The optimizer. 'sgd' is stochastic gradient descent, 'adam' is Adam [1]_, 'adamw' is Adam with
+        decoupled weight decay (see `weight_decay`), and 'lbfgs' is scipy's L-BFGS-B on all samples at
+        once, always in float64. With 'lbfgs', `max_iter` limits the number of iterations, and `tol` is
+        the tolerance on the gradient. 'lbfgs' does not use validation data: `early_stopping` has no
+        effect, and of the loss and score attributes, only `loss_` and `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -64,9 +66,10 @@ default='squared_error'
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
         Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
-        each epoch; 'adaptive' divides the rate by 5 when 'constant' would stop, and stops when it is
-        1e-6 or less. 'adam' ignores these two, as in MLPRegressor. 'cosine' decreases the rate in each
-        step along half a cosine, to 0 after `max_iter` epochs.
+        each epoch; 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
+        `n_iter_no_change`), and stops training when the learning rate is at most 1e-6. 'adam' ignores
+        these two, as in MLPRegressor. 'cosine' decreases the rate in each step along half a cosine, to
+        0 after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -104,8 +107,8 @@ default='squared_error'
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the samples, stop by their score (see `scoring`)
-        instead of the training loss, and keep the parameters of the best epoch.
+        Whether to hold out `validation_fraction` of the samples, stop training when the validation
+        score (see `scoring`) no longer improves, and keep the parameters of the best epoch.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping holds out, in [0, 1).
@@ -128,19 +131,21 @@ default='squared_error'
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
         Precision of the parameters and the training, as a name or a NumPy dtype. None uses float32 if X
-        is float32, and float64 otherwise. 'lbfgs' only rounds X to it.
+        is float32, and float64 otherwise. With 'lbfgs', only X is converted to this precision; training
+        is in float64.
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        Initialization of the parameters: as in MLPRegressor, after Glorot and Bengio [2]_; kernels
-        after He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun,
-        with zero biases; or kernels uniform in [0, 1) with zero biases.
+        Initialization of the parameters. 'glorot_uniform' is the initialization of MLPRegressor [2]_;
+        'he_uniform' and 'he_normal' are those of He et al. [3]_; 'lecun_normal' draws kernels from a
+        normal distribution with variance ``1 / fan_in``; 'uniform' draws kernels from [0, 1). Biases
+        are zero, except with 'glorot_uniform'.
 
     n_init : int, default=1
-        Number of initial draws. The networks train at the same time (with 'lbfgs' one after the other),
-        and the one with the lowest final loss, or with early stopping the best validation score, is
-        kept. The first draw is the one of ``n_init=1``. Ignored if training continues from an earlier
-        fit.
+        Number of networks that are trained from different initial parameters. The network with the
+        lowest final loss is kept (with early stopping: the best validation score). The networks are
+        trained in parallel, except with 'lbfgs'. The first one is the network that ``n_init=1`` trains.
+        Ignored if training continues from an earlier fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0
         Dropout rate: the fraction of the values of the hidden layers, in [0, 1), that each training
@@ -160,10 +165,10 @@ default='glorot_uniform'
         including the penalty; a larger gradient is scaled down to it. None and inf mean no limit.
 
     scoring : 'loss', str, callable or None, default=None
-        The score on validation samples, by which early stopping stops and keeps the best epoch. None is
-        R2, as in MLPRegressor, but the negative loss for the losses 'quantile', 'absolute_error' and
-        'huber', because R2 is best for predictions of the mean; 'loss' is the negative loss. Other
-        values are scorers, as for :class:`LowLevelMLPClassifier`.
+        The score on validation samples that early stopping uses. None is R2, as in MLPRegressor, except
+        for the losses 'quantile', 'absolute_error' and 'huber': for these it is the negative loss,
+        because R2 is a score for predictions of the mean. 'loss' is the negative loss. Other values are
+        scorers, as for :class:`LowLevelMLPClassifier`.
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.
@@ -193,9 +198,9 @@ default='glorot_uniform'
         The maximum of `validation_scores_` with early stopping, otherwise None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw; of one network if training continues from an earlier fit.
-        The network with the lowest loss is kept, or with early stopping the one with the best
-        validation score.
+        The final loss of each initialization. The array has one element if training continues from an
+        earlier fit. The network with the lowest loss is kept, or with early stopping the one with the
+        best validation score.
 
     t_ : int
         Number of training samples seen, including repetitions.
@@ -339,12 +344,12 @@ default='glorot_uniform'
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Continue training for one epoch over X and y.
 
-        The optimizer is kept between calls, and from `fit`, with the settings with which it was
-        created: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
-        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and
-        `max_grad_norm`. As in MLPRegressor, changes of these take effect in the next `fit`, also with
-        `warm_start`. All other parameters are read in each call. Each call is one epoch of the
-        schedule; the cosine restarts after `max_iter` epochs.
+        The state of the optimizer is kept between calls and after `fit`. As in MLPRegressor, changes of
+        the following parameters take effect only in the next `fit`, also with `warm_start`: `solver`,
+        `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`, `beta_1`,
+        `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. Changes of all other
+        parameters take effect in the next call. Each call is one epoch of the schedule; the cosine
+        restarts after `max_iter` epochs.
 
         Parameters
         ----------
@@ -378,7 +383,7 @@ default='glorot_uniform'
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
+            The predictions. The dtype is float32 if X and `coefs_` are float32, and float64 otherwise.
         """
         logits = self._logits(X)
         return fitted_encoder(self).decode(logits)

@@ -112,8 +112,8 @@ def test_the_names_that_a_parameter_may_have_are_those_of_its_constraint(network
 def test_partial_fit_names_all_settings_that_it_keeps(network):
     text = (
         " ".join(inspect.getdoc(network.partial_fit).split())
-        .partition("was created:")[2]
-        .partition("As in")[0]
+        .partition("also with `warm_start`:")[2]
+        .partition("Changes of all other")[0]
     )
     numbers = {name for optimizer in OPTIMIZERS for name in allowed_settings(optimizer)}
     assert set(re.findall(r"`(\w+)`", text)) == {"solver", "learning_rate", *numbers}

@@ -101,7 +101,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             If the estimator, or a model of a blend, is not supported.
         ValueError
             If the data, the folds, names or parameters of models are invalid, or training diverged. The
-            estimator keeps its earlier fit.
+            previously fitted state is kept.
         """
         fitted = shallow_copy(self)  # an error finds an earlier fit as it was
         warn, stop = Warnings(), Stop()

@@ -40,17 +40,18 @@ _NO_EFFECT = (
 
 
 class TableEncoder(TransformerMixin, Saved):
-    """Encode a table with mixed columns as a float32 array.
+    """Encode tabular data with columns of mixed types as a float32 array.
 
-    Numbers, bools, durations, and numbers that are stored as strings are shifted by the median of their
-    distinct values, and multiplied by a power of two if they are far from 1, so that float32 is precise
-    enough. Dates are encoded by their seconds, also shifted, their year, and sines and cosines of
-    month, day, hour and weekday. Missing values of these types are NaN, and a column with missing
-    values in `fit` gets an additional indicator column. For strings and categories, each level with at
-    least five rows gets a column, and all other levels share one. Columns with 40 or more levels are
-    also encoded by their words, and by the place and the frequency of their levels, but dropped if they
-    are not significantly related to y, such as IDs; y is used for nothing else. Constant columns are
-    dropped. Warnings name the dropped columns, and columns that may have been misread.
+    Numbers, booleans, durations, and numbers that are stored as strings are shifted by the median of
+    the distinct values. If the differences are far from 1, they are also multiplied by a power of two,
+    so that the precision of float32 is sufficient. A date is encoded by the shifted number of seconds,
+    by the year, and by sines and cosines of month, day, hour and weekday. Missing values of these types
+    are NaN, and a column with missing values in `fit` gets an additional indicator column. For strings
+    and categories, each level with at least five rows gets a column, and all other levels share one. If
+    a column has 40 or more levels, the words, and the place and the frequency of each level, are
+    encoded, too. Such a column is dropped if it is not significantly related to y, as for IDs; y is
+    used for nothing else. Constant columns are dropped. Warnings name the dropped columns, and columns
+    whose type may have been inferred wrongly.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ class TableEncoder(TransformerMixin, Saved):
         contain the "format" of dates as strings, or a list of formats, and the "decimal" mark, "." or
         ",", and the "unit" of amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``.
         These types override the inferred ones, and such columns are not tested for a relation to y.
-        "NA" is a category, but a missing text. Ignored columns may be absent in tables to transform.
+        With "category", the string "NA" is a category; with "text", it is a missing value. Ignored
+        columns may be missing in `transform`.
 
     Attributes
     ----------
@@ -116,7 +118,7 @@ class TableEncoder(TransformerMixin, Saved):
         Returns
         -------
         self : object
-            The fitted transformer. An error leaves an earlier fit as it was.
+            The fitted transformer. If `fit` raises an error, the previously fitted state is kept.
 
         Raises
         ------
@@ -124,7 +126,7 @@ class TableEncoder(TransformerMixin, Saved):
             If X has no rows, another number of rows than y or two columns of the same name, or if no
             column can be used.
         TypeError
-            If X is not a table, or sparse.
+            If X is sparse, or neither a data frame nor a 2-D array.
         """
         self._fit(X, y)
         return self
@@ -197,16 +199,16 @@ class TableEncoder(TransformerMixin, Saved):
         return values_of, reasons, remarks
 
     def transform(self, X: MatrixLike) -> NDArray:
-        """Write a table as numbers.
+        """Encode a table.
 
-        Each :class:`~skdense.exceptions.UnlikeDataWarning` reports a column that differs from the one
-        in `fit`.
+        For each column that differs from the training data, a
+        :class:`~skdense.exceptions.UnlikeDataWarning` is given.
 
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
-            The table. If it is a DataFrame, and that in `fit` was one, columns are taken by the names
-            that they had there, whatever their order is, and others are not used.
+            The table. If X is a DataFrame, as in `fit`, columns are matched by name, in any order, and
+            other columns are not used.
 
         Returns
         -------
@@ -216,15 +218,15 @@ class TableEncoder(TransformerMixin, Saved):
         Raises
         ------
         ValueError
-            If X has no rows, or a column is missing, or has values of a type that cannot be written as
-            those in `fit`.
+            If X has no rows, a column is missing, or the values of a column have another type than in
+            `fit` and cannot be converted to it.
         TypeError
-            If X is not a table, or sparse.
+            If X is sparse, or neither a data frame nor a 2-D array.
         """
         return self._written(self._read(X))
 
     def compare(self, X: MatrixLike) -> pd.DataFrame:
-        """Compare a table with the one in `fit`, without warnings.
+        """Compare a table with the training data, without warnings.
 
         Parameters
         ----------
@@ -234,8 +236,8 @@ class TableEncoder(TransformerMixin, Saved):
         Returns
         -------
         differences : DataFrame
-            A row for each difference of which `transform` warns, with the attributes of the
-            :class:`~skdense.exceptions.UnlikeDataWarning` and its `text`.
+            One row for each difference that `transform` would warn about, with the attributes of the
+            :class:`~skdense.exceptions.UnlikeDataWarning`, and its message in the column `text`.
         """
         rows = [vars(warning) | {"text": str(warning)} for warning in self._compared(X)[1]]
         return pd.DataFrame(rows, columns=_DETAILS)

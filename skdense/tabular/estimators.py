@@ -1,8 +1,8 @@
-"""TabularClassifier and TabularRegressor, models for tables with mixed columns.
+"""TabularClassifier and TabularRegressor, models for tabular data with columns of mixed types.
 
-`fit` of both is `BaseTabular.fit`. `columns.py` reads the table, `models.py` has the models and all
-that the size of the table decides, `views.py` what each of them sees. A blend of `skdense.ensemble`
-fits them.
+`fit` of both is `BaseTabular.fit`. `columns.py` encodes the columns, `models.py` defines the models and
+the settings that depend on the number of rows, and `views.py` the input of each model. A blend of
+`skdense.ensemble` fits them.
 """
 
 from copy import deepcopy
@@ -92,13 +92,14 @@ class BaseTabular(Saved):
         X : data frame or array-like of shape (n_samples, n_features)
             The table. Columns may have any type and missing values.
         y : array-like of shape (n_samples,)
-            The targets: labels of any type for the classifier, real values for the regressor, also of
-            shape (n_samples, n_outputs).
+            Class labels of any type for the classifier; real values for the regressor, which also
+            supports the shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Rows of weight zero are ignored, and their out-of-fold predictions
-            are NaN. Weights do not affect the encoding of columns. For intervals and sets only the
-            ratios of the weights matter: they are worth ``sum(weights)**2 / sum(weights**2)`` samples
-            (Kish, 1965). If your weights are counts of equal samples, repeat the rows.
+            are NaN. Weights do not affect the encoding of columns. Prediction intervals and sets depend
+            only on the relative weights; the effective sample size is ``sum(weights)**2 /
+            sum(weights**2)`` (Kish, 1965). If the weights are frequencies of identical rows, repeat the
+            rows instead.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample. If `cv` is None or an int, all samples of a group are in the same
             fold, so that out-of-fold scores, intervals and prediction sets are valid for new groups.
@@ -106,7 +107,7 @@ class BaseTabular(Saved):
         Returns
         -------
         self : object
-            The fitted estimator. After an error, the estimator keeps its earlier fit.
+            The fitted estimator. If `fit` raises an error, the previously fitted state is kept.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class BaseTabular(Saved):
             If pandas, LightGBM or, for strings that may be dates, skrub is missing. The extra `tables`
             installs them.
         TypeError
-            If X is not a table.
+            If X is neither a data frame nor a dense 2-D array.
         ValueError
             If the data or parameters are invalid.
         """
@@ -230,18 +231,18 @@ class BaseTabular(Saved):
 
 
 class TabularClassifier(LabelsMixin, BaseTabular):
-    """A classifier for tables with mixed columns and missing values.
+    """Classifier for tabular data with columns of mixed types and missing values.
 
-    It accepts data frames and arrays without preprocessing, and needs no tuning.
+    It accepts data frames and arrays without preprocessing, and works without hyperparameter tuning.
 
-    A :class:`skdense.tabular.TableEncoder` encodes the columns: numbers, dates and durations, also
-    stored as strings, categories and texts. Constant columns, and columns with many categories that are
-    not significantly related to y, are dropped with a warning.
+    A :class:`skdense.tabular.TableEncoder` encodes the columns: numbers, dates and durations (which may
+    be stored as strings), categories, and texts. Constant columns, and columns with many categories
+    that are not significantly related to y, are dropped with a warning.
 
     The ensemble is a :class:`skdense.ensemble.BlendClassifier` of
 
-    - `plain`: networks on scaled columns, except for two classes;
-    - `ramps`: networks that also see piecewise linear functions of the columns [1]_;
+    - `plain`: networks on scaled columns; not used for binary classification;
+    - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_;
     - `trees`: LightGBM's boosted trees, on unscaled columns;
     - `deep`: the same with more leaves, up to 127 for many rows;
     - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which selects its penalty;
@@ -251,54 +252,56 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     Each model has one member per fold, trained on the other rows. Networks and trees use the log-loss
     of the held-out fold for early stopping. Networks have two hidden layers of 128 units, or 64 for two
     classes. The number of rows determines the number of epochs, the minibatches and the number of
-    folds. With fewer than 400 training rows, early stopping is off. Trees are not fitted for more than
-    10 classes, and `deep` needs at least 5,000 rows. Linear and constant models are not fitted from
-    10,000 rows; `sparse` is fitted for two classes, and at most 1,000 rows or 5 rows per column of the
-    encoded table.
+    folds. With fewer than 400 training rows, early stopping is off. By default, `trees` and `deep` are
+    used for at most 10 classes, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant`
+    for fewer than 10,000 rows. `sparse` is used only for binary classification with at most ``max(1000,
+    5 * n_encoded_columns)`` rows.
 
     Parameters
     ----------
     models : list of str or (str, estimator), default=None
         The models: names from the list above, or pairs of a name and any classifier with
-        `predict_proba`. None selects models by the size of the table; the models of a list are always
-        fitted. An estimator with the name of a built-in model replaces it and receives its input. With
-        another name, a network receives the input of `plain`, an estimator that supports NaN the input
-        of `trees`, and others the input of `linear`. Unset `n_jobs` or `thread_count` becomes 1,
-        because members already use all cores, except for scikit-learn's estimators, which follow
-        joblib. An estimator may also be given as a :class:`skdense.ensemble.CrossFitClassifier` of it,
-        whose folds and seeds are the table's.
+        `predict_proba`. None selects models by the number of rows and classes. If a list is given,
+        exactly these models are fitted. An estimator with the name of a built-in model replaces it and
+        receives its input. With another name, a network receives the input of `plain`, an estimator
+        that supports NaN the input of `trees`, and others the input of `linear`. If `n_jobs` or
+        `thread_count` of an estimator is None, it is set to 1, because members are already fitted in
+        parallel; scikit-learn's estimators are not changed, since they follow joblib's configuration.
+        An estimator may also be wrapped in a :class:`skdense.ensemble.CrossFitClassifier`, whose `cv`
+        and `random_state` are ignored.
 
     column_kinds : dict, default=None
         The types of columns, by their names, or by their positions in an array: "number", "category",
         "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
         and the unit of amounts, see :class:`skdense.tabular.TableEncoder`. These types override the
         inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
-        absent in tables to predict.
+        missing in `predict`.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`,
-        such as ``{"dropout": 0.2}``, instead of the defaults for tables.
+        such as ``{"dropout": 0.2}``. They override the defaults of this class.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: each model has one member per fold. None means 8 folds, or 4 from 10,000 rows.
+        The folds: each model has one member per fold. None means 8 folds, or 4 folds with 10,000 rows
+        or more.
 
     verbose : bool or int, default=False
         Whether to print the score of each member, and the out-of-fold loss of each model and of the
         blend.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the folds and the seeds of the members. The trees that test columns and predict the
-        size of errors have the seed 0.
+        Determines the folds and the seeds of the members. The trees used for the column selection
+        always use seed 0.
 
     n_jobs : int, default=None
-        Number of models and members to fit at the same time, and of threads that predict many rows.
-        None means the number of ``joblib.parallel_config``, or one per core without a configuration,
-        unlike in scikit-learn. An int overrides both; -1 means one per core.
+        Number of members to fit in parallel, and number of threads in predictions of many rows. None
+        means the number of ``joblib.parallel_config``, or one per core without a configuration, unlike
+        in scikit-learn. An int overrides both; -1 means one per core.
 
     class_weight : dict, "balanced" or None, default=None
         Factor for the sample weights of each class, in the members, their temperatures and the blend
-        weights. "balanced" gives all classes the same total weight. Samples of class weight zero are
-        used to encode columns only. `oof_loss_` and `oof_score_` do not use class weights.
+        weights. "balanced" gives all classes the same total weight. Samples of a class with weight zero
+        are used only to fit the encoder. `oof_loss_` and `oof_score_` do not use class weights.
 
     Attributes
     ----------
@@ -310,13 +313,13 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         dropped ones.
 
     ensemble_ : BlendClassifier
-        The fitted models and their weights. Its input is a table encoded by `encoder_`, its classes are
-        0 to ``n_classes - 1``, and its attributes with one value per sample do not contain samples of
-        weight zero.
+        The ensemble of all fitted models, with the blend weights. It predicts from the output of
+        ``encoder_.transform``. The classes of the ensemble are 0 to ``n_classes - 1``. Attributes with
+        one value per sample omit samples with weight zero.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The out-of-fold probabilities: for each sample by members that were not trained on it, NaN if no
-        member held it out.
+        The out-of-fold probabilities: each sample is predicted by members that were not trained on it.
+        NaN if all members were trained on a sample.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
@@ -387,59 +390,64 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
 
 class TabularRegressor(NumbersMixin, BaseTabular):
-    """A regressor for tables with mixed columns and missing values.
+    """Regressor for tabular data with columns of mixed types and missing values.
 
-    It accepts data frames and arrays without preprocessing, and needs no tuning. It reads the columns
-    as :class:`TabularClassifier` does, and has the corresponding regressors, in a
-    :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`, and
-    `sparse`, for at most 5 rows for each column of the encoded table, a
-    :class:`~sklearn.linear_model.LassoCV`. All members are trained on a scaled y, so results do not
-    depend on its unit. Networks have two hidden layers of 128 units; those of `plain` have 64 units
-    from 3,000 rows. Trees are not fitted for several columns of y, and `deep` needs at least 5,000
-    rows. Linear and constant models are fitted for the squared error and fewer than 10,000 rows.
+    It accepts data frames and arrays without preprocessing, and works without hyperparameter tuning.
+    Columns are encoded as in :class:`TabularClassifier`, and the ensemble is a
+    :class:`skdense.ensemble.BlendRegressor` of the corresponding regressors: `linear` is a
+    :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
+    Members are trained on a scaled y by default, so the results do not depend on the unit of y.
+    Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
+    more.
 
-    The scale of the errors, for quantiles and intervals, is estimated from out-of-fold predictions. It
-    is a constant, a function of the prediction, or predicted from the columns by additional trees,
-    whichever has the lowest pinball loss.
+    By default, `trees` and `deep` are used for a single column of y, `deep` for at least 5,000 rows,
+    and `linear`, `sparse` and `constant` for the squared error and fewer than 10,000 rows. `sparse` is
+    used for a single column of y and at most 5 rows per encoded column.
+
+    The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
+    predictions. It is a constant, a function of the prediction, or a prediction of additional trees
+    from the columns, whichever has the lowest pinball loss.
 
     Parameters
     ----------
     models : list of str or (str, estimator), default=None
         The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
         name and any regressor, as described for :class:`TabularClassifier`. None selects models by the
-        size of the table. Regressors are trained on a scaled y, as `scale_y` of
-        :class:`skdense.ensemble.CrossFitRegressor` explains, so parameters in units of y, such as
-        `epsilon` of :class:`~sklearn.svm.SVR`, are in units of its standard deviation. To train one on
-        y as it is, pass ``("svr", CrossFitRegressor(SVR(epsilon=3), scale_y=False))``: its `scale_y`
-        holds, and its folds and seeds are the table's.
+        number of rows and columns of y. If a list is given, exactly these models are fitted; a built-in
+        model that does not support the loss or several columns of y raises a ValueError. Regressors are
+        trained on a scaled y, see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so
+        parameters in units of y, such as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the
+        standard deviation of y. To train a regressor on the original y, pass ``("svr",
+        CrossFitRegressor(SVR(epsilon=3), scale_y=False))``. `scale_y` of this wrapper is used, and `cv`
+        and `random_state` are ignored.
 
     column_kinds : dict, default=None
         The types of columns, by their names, or by their positions in an array: "number", "category",
         "text", "date", "duration" or "ignore", or dicts with the format of dates, or the decimal mark
         and the unit of amounts, see :class:`skdense.tabular.TableEncoder`. These types override the
         inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
-        absent in tables to predict.
+        missing in `predict`.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`,
-        such as ``{"dropout": 0.2}``, instead of the defaults for tables.
+        such as ``{"dropout": 0.2}``. They override the defaults of this class.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: each model has one member per fold. None means 8 folds, 5 from 3,000 rows, and 4 from
-        10,000 rows.
+        The folds: each model has one member per fold. None means 8 folds, 5 folds with 3,000 rows or
+        more, or 4 folds with 10,000 rows or more.
 
     verbose : bool or int, default=False
         Whether to print the score of each member, and the out-of-fold loss of each model and of the
         blend.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the folds and the seeds of the members. The trees that test columns and predict the
-        size of errors have the seed 0.
+        Determines the folds and the seeds of the members. The trees used for the column selection and
+        for the scale of the errors always use seed 0.
 
     n_jobs : int, default=None
-        Number of models and members to fit at the same time, and of threads that predict many rows.
-        None means the number of ``joblib.parallel_config``, or one per core without a configuration,
-        unlike in scikit-learn. An int overrides both; -1 means one per core.
+        Number of members to fit in parallel, and number of threads in predictions of many rows. None
+        means the number of ``joblib.parallel_config``, or one per core without a configuration, unlike
+        in scikit-learn. An int overrides both; -1 means one per core.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
@@ -459,12 +467,12 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         dropped ones.
 
     ensemble_ : BlendRegressor
-        The fitted models and their weights. Its input is a table encoded by `encoder_`, and its
-        attributes with one value per sample do not contain samples of weight zero.
+        The ensemble of all fitted models, with the blend weights. It predicts from the output of
+        ``encoder_.transform``. Attributes with one value per sample omit samples with weight zero.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The out-of-fold predictions: for each sample by members that were not trained on it, NaN if no
-        member held it out.
+        The out-of-fold predictions: each sample is predicted by members that were not trained on it.
+        NaN if all members were trained on a sample.
 
     oof_loss_ : float
         The mean loss of the out-of-fold predictions, as defined by scikit-learn's metrics; Huber's loss

@@ -1,4 +1,4 @@
-"""Views of an encoded table: columns scaled as a model needs them, and ramps."""
+"""Scaling and piecewise linear encoding of the encoded columns."""
 
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -29,10 +29,10 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 
 
 class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
-    """Scale the columns of an encoded table for a model.
+    """Scale the columns of encoded data for a model.
 
-    The input is a table encoded by :class:`TableEncoder`, or any numeric array, which may contain
-    missing and infinite values.
+    The input is the output of :class:`TableEncoder`, or any numeric array. It may contain missing and
+    infinite values.
 
     Parameters
     ----------
@@ -40,20 +40,21 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         The scaling of the columns. "squash" and "standard" subtract the median and divide by the
         interquartile range, or by half of the range if that is 0; missing values become the median.
         Then "squash" clips each value z softly to ``z / sqrt(1 + (z / 3)**2)`` [1]_. "standard" limits
-        absolute values to 300, and then scales the column to mean 0 and variance 1. None leaves numbers
-        unchanged, and missing values, too, unless the column had none in `fit`: then trees have not
-        learned where to send them, and they become the median.
+        absolute values to 300, and then scales the column to mean 0 and variance 1. None does not
+        scale. Missing values stay missing if the column had missing values in `fit`; otherwise they are
+        replaced by the median, because trees have not learned how to split on missing values.
 
     n_ramps : int, default=0
         The maximum number of ramps per column that are appended. A ramp is 0 below one quantile of the
-        column and 1 above the next; between them it is linear. Every function that is linear between
-        neighbouring quantiles is a weighted sum of the ramps and a constant [2]_. Equal quantiles count
-        once, and a column with two distinct values has no ramp. Columns have fewer ramps, but at least
-        two, if there would be more than 1,000 ramps in total or if they would need more than 256 MB.
+        column and 1 above the next; between them it is linear. Every continuous function that is linear
+        between neighbouring quantiles, and constant below the lowest and above the highest one, is a
+        weighted sum of the ramps and a constant [2]_. Equal quantiles count once, and a column with two
+        distinct values has no ramp. The number of ramps per column is reduced, to no fewer than two, if
+        there would be more than 1,000 ramps in total or if they would need more than 256 MB.
 
     rare_factor : float, default=1.0
-        The factor of columns with two values, none missing, of which one occurs in less than one row
-        in twenty. Not used with "standard".
+        Columns with two distinct values, without missing values, whose rarer value occurs in less than
+        5% of the rows, are multiplied by this factor. Ignored if `scaling` is "standard".
 
     Attributes
     ----------
@@ -118,7 +119,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         Returns
         -------
         self : object
-            The fitted transformer. An error leaves an earlier fit as it was.
+            The fitted transformer. If `fit` raises an error, the previously fitted state is kept.
         """
         fitted = shallow_copy(self)  # an error leaves an earlier fit as it was
         fitted._learn(X)
@@ -175,7 +176,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features + n_all_ramps), of float32
-            The columns, and then the ramps of each.
+            The scaled columns, followed by the ramps of all columns.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False, reset=False)
@@ -206,12 +207,13 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         Parameters
         ----------
         input_features : array-like of str of shape (n_features,), default=None
-            The names of the columns; by default those in `fit`, or `x0`, `x1` and so on.
+            The input feature names; by default `feature_names_in_`, or `x0`, `x1` and so on.
 
         Returns
         -------
         names : ndarray of shape (n_features + n_all_ramps,)
-            In the order of `transform`. A ramp's name that a column has already gets an underscore.
+            In the order of `transform`. If the name of a ramp is also the name of a column, an
+            underscore is appended.
         """
         names = [*super().get_feature_names_out(input_features)]
         first_ramps = np.searchsorted(self._ramp_sources, self._ramp_sources)
