@@ -170,7 +170,7 @@ def fit_ensemble(
         How many networks a model trains at the same time; None asks joblib.
     callbacks : dict of str to callable, default=None
         For models of a blend, by their names, what makes the callbacks of LightGBM that stop members.
-    spreads : estimator, default=None
+    spreads : estimator or "constant", default=None
         The regressor of the size of errors, see `learn_errors`.
     """
     samples = fit_part(ensemble, samples, progress, warn, stop, network_jobs, callbacks)

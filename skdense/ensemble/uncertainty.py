@@ -352,8 +352,11 @@ def learn_errors(samples, predictions, estimator, stop):
     says which samples are similar, or clones of an estimator do, by X and the prediction. The estimator
     is a regressor for a positive target, and X an array of numbers then. Each spread is judged on
     fifths of the samples, or of the groups, that it was neither fitted to nor stopped by. Without
-    groups, copies of a sample are in the same fifth, as an estimator would know their errors.
+    groups, copies of a sample are in the same fifth, as an estimator would know their errors. With
+    "constant" in the place of an estimator, all samples have the same spread.
     """
+    is_constant = isinstance(estimator, str)
+    estimator = None if is_constant else estimator
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
     X = np.empty((len(predictions), 0)) if estimator is None else samples.X
@@ -367,7 +370,7 @@ def learn_errors(samples, predictions, estimator, stop):
         known = known._replace(groups=copies)
     columns = known.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(y_column, prediction_column, known, fill, estimator, stop)
+        _learn_errors(y_column, prediction_column, known, fill, is_constant, estimator, stop)
         for y_column, prediction_column in zip(*columns, strict=True)
     ]
 
@@ -387,7 +390,7 @@ class Candidate(NamedTuple):
     fold_spreads: list[dict[str, Any]]
 
 
-def _learn_errors(y, predictions, samples, fill, estimator, stop):
+def _learn_errors(y, predictions, samples, fill, is_constant, estimator, stop):
     X, weights, groups = samples.X, samples.own_weights, samples.groups
     errors = y - predictions
     absolute = np.abs(errors)
@@ -395,7 +398,7 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
     fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
     candidates = [_constant_candidate(len(fifths))]
-    if mean > 0 and len(fifths) > 1:
+    if mean > 0 and len(fifths) > 1 and not is_constant:
         candidates.append(_isotonic_candidate(predictions, absolute, weights, mean, fifth_of))
     if mean > 0 and len(fifths) > 2 and estimator is not None:
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive

@@ -30,6 +30,7 @@ from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, shallow_copy
 from skdense.frames import table_of
+from skdense.tabular import monotone
 from skdense.tabular.models import PRIOR_SAMPLES, Task, models_of, number_of_folds, trees_of_spreads
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class BaseTabular(Saved):
 
     models: list | None
     column_kinds: dict[Any, Any] | None
+    monotonic_cst: dict[Any, int] | ArrayLike | None
     network_params: dict[str, Any] | None
     cv: Any
     verbose: bool | int
@@ -70,6 +72,7 @@ class BaseTabular(Saved):
     _parameter_constraints = {
         "models": [list, tuple, None],
         "column_kinds": [dict, None],
+        "monotonic_cst": [dict, "array-like", None],
         "network_params": [dict, None],
         "cv": ["cv_object", None],
         "verbose": ["verbose"],
@@ -157,6 +160,13 @@ class BaseTabular(Saved):
                     for train, _ in splits
                 )
 
+            # Constraints are checked, as far as no column has to be read.
+            losses = {} if is_classification else loss_params(self)
+            constraints = monotone.constraints_by_name(
+                self.monotonic_cst, getattr(X, "columns", None), fitted.n_features_in_
+            )
+            monotone.check_constraints_suit(constraints, n_classes, losses.get("loss"))
+
             # The models are chosen that suit the table. They are checked before anything is fitted, and
             # chosen again when the number of columns is known.
             task = Task(
@@ -166,8 +176,9 @@ class BaseTabular(Saved):
                 n_columns=fitted.n_features_in_,
                 n_classes=n_classes,
                 n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
-                loss_params={} if is_classification else loss_params(self),
+                loss_params=losses,
                 network_params=self.network_params or {},
+                monotonic_cst=[*constraints.values()] or None,
             )
             choose = partial(models_of, self.models, n_folds=len(splits), verbose=self.verbose)
             models, _ = choose(task, random_state=deepcopy(random_state))
@@ -183,6 +194,9 @@ class BaseTabular(Saved):
             fitted.encoder_ = TableEncoder(self.column_kinds)
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
             task = task._replace(n_columns=matrix.shape[1])
+            if constraints:
+                signs = monotone.encoded_constraints(constraints, fitted.encoder_)
+                task = task._replace(monotonic_cst=signs)
             blend.estimators, callbacks = choose(task, random_state=random_state)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
@@ -277,6 +291,13 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
         missing in `predict`.
 
+    monotonic_cst : dict or array-like of int of shape (n_features,), default=None
+        Monotonic constraints of columns: 1 if the probability of ``classes_[1]`` must not decrease with
+        the values of the column, -1 if it must not increase, 0 for no constraint. Keys of a dict are
+        names of columns, or positions in an array; other columns have no constraint. Columns must be
+        numbers or durations; pass a date as a number of days. Missing values may have any effect.
+        Constraints need two classes, and the models are only `trees` and `deep`.
+
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`,
         such as ``{"dropout": 0.2}``. They override the defaults of this class.
@@ -368,6 +389,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         *,
         models: list | None = None,
         column_kinds: dict[Any, Any] | None = None,
+        monotonic_cst: dict[Any, int] | ArrayLike | None = None,
         network_params: dict[str, Any] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
@@ -377,6 +399,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     ):
         self.models = models
         self.column_kinds = column_kinds
+        self.monotonic_cst = monotonic_cst
         self.network_params = network_params
         self.cv = cv
         self.verbose = verbose
@@ -427,6 +450,14 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         and the unit of amounts, see :class:`skdense.tabular.TableEncoder`. These types override the
         inferred ones, and such columns are not tested for a relation to y. Ignored columns may be
         missing in `predict`.
+
+    monotonic_cst : dict or array-like of int of shape (n_features,), default=None
+        Monotonic constraints of columns: 1 if the prediction must not decrease with the values of the
+        column, -1 if it must not increase, 0 for no constraint. Keys of a dict are names of columns, or
+        positions in an array; other columns have no constraint. Columns must be numbers or durations;
+        pass a date as a number of days. Missing values may have any effect. With constraints, the loss
+        must be "squared_error", "poisson" or "huber", the models are only `trees` and `deep`, and
+        intervals have the same width for all rows, so that quantiles follow the constraints, too.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`,
@@ -516,6 +547,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         *,
         models: list | None = None,
         column_kinds: dict[Any, Any] | None = None,
+        monotonic_cst: dict[Any, int] | ArrayLike | None = None,
         network_params: dict[str, Any] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
@@ -527,6 +559,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     ):
         self.models = models
         self.column_kinds = column_kinds
+        self.monotonic_cst = monotonic_cst
         self.network_params = network_params
         self.cv = cv
         self.verbose = verbose

@@ -417,7 +417,7 @@ class Dates(Column):
 class Ignored(Column):
     """A column that the user wants to be ignored. It may be missing in new data."""
 
-    kind, outputs = "ignored", []
+    kind, outputs, source = "ignored", [], "column_kinds"
 
     def read(self, values: Any, report: Any) -> tuple[Any, Unread | None]:
         """Nothing."""

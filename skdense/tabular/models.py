@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import partial
 from inspect import signature
 from math import inf, log2, sqrt
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -51,6 +51,9 @@ class Task(NamedTuple):
         The `loss`, `quantile` and `delta` of a regressor, for y of deviation 1; none of a classifier.
     network_params : dict
         What the user sets of networks.
+    monotonic_cst : list of int or None
+        The constraints of the columns, -1, 0 or 1, if there are some; before the table is read, those
+        that the user has set.
     """
 
     n_rows: int
@@ -61,6 +64,7 @@ class Task(NamedTuple):
     n_outputs: int
     loss_params: dict[str, Any]
     network_params: dict[str, Any]
+    monotonic_cst: list[int] | None = None
 
 
 # --- folds --------------------------------------------------------------------------------------------
@@ -214,6 +218,12 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
         settings["colsample_bytree"] = _COLUMNS_OF_A_TREE / task.n_columns
     if task.n_columns > task.n_trained_on:
         settings["max_bin"] = _BINS_OF_WIDE
+    if task.monotonic_cst is not None:
+        # The method "advanced" violates constraints, and "intermediate" sees all columns at each node.
+        settings |= {
+            "monotone_constraints": task.monotonic_cst,
+            "monotone_constraints_method": "basic",
+        }
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
     params = task.loss_params
@@ -251,8 +261,13 @@ _MOST_OUTPUTS = 10
 """The most columns of y for which trees learn how large errors are."""
 
 
-def trees_of_spreads(task: Task) -> BaseEstimator | None:
-    """Trees that predict how large the error of a row is, if they suit the table."""
+def trees_of_spreads(task: Task) -> BaseEstimator | Literal["constant"] | None:
+    """Trees that predict how large the error of a row is, if they suit the table.
+
+    With monotonic constraints, errors have the same size for all rows, and so quantiles follow them.
+    """
+    if task.monotonic_cst is not None:
+        return "constant"
     if task.n_classes or task.n_rows < FEW_ROWS or task.n_outputs > _MOST_OUTPUTS:
         return None
     import lightgbm
@@ -345,6 +360,8 @@ class Model(NamedTuple):
         The most columns of y that it can predict.
     losses : tuple of str
         The losses of regressors that it can minimize.
+    can_be_monotone : bool
+        Whether it can follow monotonic constraints.
     """
 
     view: TableScaler
@@ -356,6 +373,7 @@ class Model(NamedTuple):
     condition: Callable[[Task], bool] = lambda task: True
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
+    can_be_monotone: bool = False
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
@@ -371,6 +389,8 @@ class Model(NamedTuple):
             return f"it predicts one column of y, got {task.n_outputs}"
         if loss is not None and loss not in self.losses:
             return f"it minimizes {' or '.join(map(repr, self.losses))}, got loss={loss!r}"
+        if task.monotonic_cst is not None and not self.can_be_monotone:
+            return "it cannot follow monotonic_cst"
         return None
 
 
@@ -381,7 +401,7 @@ MODELS = {
         TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), for_two_classes=False
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
-    "trees": Model(TableScaler(None), _trees, most_classes=10, most_outputs=1),
+    "trees": Model(TableScaler(None), _trees, most_classes=10, most_outputs=1, can_be_monotone=True),
     "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
     "sparse": Model(
@@ -399,6 +419,7 @@ MODELS = {
         least_rows=5_000,
         most_classes=10,
         most_outputs=1,
+        can_be_monotone=True,
     ),
 }
 """The models by their names.
@@ -464,6 +485,9 @@ def _resolved(entry, task):
         raise ValueError(
             f"models must be names from {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
+    if task.monotonic_cst is not None:
+        able = [name for name, model in MODELS.items() if model.can_be_monotone]
+        raise ValueError(f"models must be names from {able} with monotonic_cst, got {entry!r}")
     name, estimator = entry[0], clone(entry[1])
     if isinstance(estimator, CrossFitClassifier | CrossFitRegressor):  # whose own scaling of y holds
         params = {name: value for name, value in estimator.get_params(False).items() if name in params}
