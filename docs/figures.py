@@ -162,6 +162,17 @@ def of_sources():
     }
 
 
+def are_old(version=__version__):
+    """Whether a report is of an earlier minor version."""
+    reports = (path.parent.name for path in REPORTS.glob("*/report.md"))
+    return any(is_of_another(version, source(name)[0]) for name in reports)
+
+
+def is_of_another(version, of):
+    """Whether two versions have different minor versions."""
+    return of.split(".")[:2] != version.split(".")[:2]
+
+
 def speed(job, dtype="float64"):
     """How many times as fast the jobs are whose names begin like this."""
     jobs = column("speed", f"both {dtype}").items()
@@ -183,10 +194,11 @@ SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
 def values(name):
     """The figures of a sentence."""
     match name:
-        case "ranks" | "row" | "row_note":
+        case "ranks" | "own_rank" | "row" | "row_note":
             found = data()
             is_finished = (found.loc[:, "skdense":] != "").all(axis=1)  # by all models
             ranks = cells_of(1, "mean rank", [*nearest(), FAST])
+            ours = [found[1]["mean rank"].iloc[0] for found in lists().values()]
             return {
                 "n_models": len(lists()["classifier"][0]),
                 "n_tables": len(found),
@@ -198,6 +210,9 @@ def values(name):
                 "names": " | ".join(ranks),
                 "line": " | ".join(["---"] * len(ranks)),
                 "cells": " | ".join(ranks.values()),
+                "seconds_cells": " | ".join(cells_of(1, "fit, s", ranks).values()),
+                "rank_classification": ours[0],
+                "rank_regression": ours[1],
             }
         case "fit_seconds":
             return {"seconds": of_models(1, "fit, s", [*nearest(), FAST])}
@@ -217,6 +232,7 @@ def values(name):
             jobs = {
                 "fit": FIRST_FIT,
                 "search": "random search, breast_cancer, 30 x 5 folds",
+                "digits": "random search, digits, 30 candidates x 5 folds",
             }
             return {
                 f"{name}_{turn}": seconds
@@ -226,6 +242,8 @@ def values(name):
         case "memory":
             peak, first, their_peak = peaks()
             return {"peak": peak, "first": first, "their_peak": their_peak}
+        case "start":
+            return values("first_minute") | values("memory")
 
 
 def first_fit(job):
@@ -253,7 +271,10 @@ def peaks():
 
 def sentence(name, language="en"):
     """A sentence with its figures, or a Markdown table, whose lines stay."""
-    text = SENTENCES[name][language].strip()
+    texts = SENTENCES[name]
+    text = texts[language].strip()
+    if f"old_{language}" in texts and are_old():
+        text = texts[f"old_{language}"]
     if not text.startswith("|"):
         text = " ".join(text.split())
     return text.format(**values(name))
@@ -327,11 +348,7 @@ def untold(page, version=__version__):
     sources = {name: source(name) for name in reports_of(page)}
     if len({processor for _, processor in sources.values()}) > 1:
         return set(sources)
-    return {
-        name
-        for name, (of, _) in sources.items()
-        if of.split(".")[:2] != version.split(".")[:2]
-    }
+    return {name for name, (of, _) in sources.items() if is_of_another(version, of)}
 
 
 def of_speed():

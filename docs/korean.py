@@ -39,6 +39,7 @@ LINKS = {
     r"docs/ko/(\w+\.md)": r"/generated/ko/\1",
     r"(?:docs|\.\.)/tutorials/(\w+)\.py": r"/auto_examples/\1.rst",
     r"docs/tutorials": "/auto_examples/index.rst",
+    r"\.\./notebook\.rst": "/auto_examples/plot_two_clouds.rst",  # which includes it
     r"docs/((?:benchmarks|_static)/[^)]*\.png)": r"/\1",
     r"(\w+\.png)": r"/ko/\1",
     r"docs/(\w+\.rst)": r"/\1",

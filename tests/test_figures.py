@@ -97,8 +97,8 @@ def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, reports):
 def test_ranks_say_how_many_tables_all_models_finished(figures, reports):
     reports("accuracy", of_accuracy(*4 * ["1.100"]))
     ranks = figures.sentence("ranks")
-    assert "on the 1 of 2 held-out real tables that all models finished" in ranks
-    assert "On all 2 of 3 tables" in ranks
+    assert "on the 1 of 2 held-out data sets that all models finished" in ranks
+    assert "On the 2 of 3 data sets that all models finished" in ranks
 
 
 def test_the_tables_that_settings_were_chosen_on_are_counted(figures, reports):
