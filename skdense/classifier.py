@@ -92,7 +92,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last fit, with a new optimizer. The best
         epoch so far is kept, unless epochs are now evaluated differently, for example with another
-        `loss`.
+        `loss` or validation set.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].

@@ -129,6 +129,28 @@ def test_partial_fit_goes_on_after_an_early_stopped_fit():
     assert all((old != new).any() for old, new in zip(before, ours.coefs_))
 
 
+def test_partial_fit_goes_on_with_the_schedule_whatever_the_sizes_of_its_calls():
+    """All features are 0 and all targets 1, so a step multiplies the error by 1 minus its rate."""
+    warmup, max_iter, rate = 1.5, 8, 0.1
+    model = LowLevelMLPRegressor(
+        hidden_layer_sizes=(), solver="sgd", momentum=0, alpha=0, batch_size=25, max_iter=max_iter,
+        learning_rate="cosine", learning_rate_init=rate, warmup_epochs=warmup, random_state=0,
+    )  # fmt: skip
+    errors, expected = [], []
+    for epoch, n_steps in enumerate((4, 2, 5, 5, 1, 3)):
+        n_samples = 25 * n_steps - (n_steps > 1)
+        model.partial_fit(np.zeros((n_samples, 4)), np.ones(n_samples))
+        errors.append(1 - model.intercepts_[0][0])
+
+        done = epoch + np.arange(n_steps) / n_steps  # in epochs
+        rising = np.minimum(1, (done + 1 / n_steps) / warmup)
+        cosine = (1 + np.cos(np.pi * (done - warmup) / (max_iter - warmup))) / 2
+        expected.append(np.prod(1 - rate * np.where(done < warmup, rising, cosine)))
+
+    # The bias is drawn in the first call.
+    np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), expected[1:], rtol=1e-9)
+
+
 # --- warm_start --------------------------------------------------------------------------------------
 
 

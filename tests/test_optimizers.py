@@ -147,6 +147,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "n_samples": 100,
         "batch_size": 30,  # 4 steps an epoch
         "schedule_epochs": n_epochs,
+        "schedule_shift": 0,
     }
     settings = with_schedule_number({"schedule": schedule, "warmup_epochs": warmup})
     del settings["schedule"]

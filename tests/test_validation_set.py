@@ -194,6 +194,26 @@ def test_nothing_is_drawn_for_a_split_and_the_weights_of_the_best_epoch_come_bac
     assert streams[0].uniform() == streams[1].uniform()
 
 
+@pytest.mark.parametrize("changed", ["X_val", "y_val", "sample_weight_val"])
+def test_a_warm_start_does_not_compare_scores_of_different_validation_sets(changed):
+    X, y, X_val, y_val = split_problem()
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, warm_start=True, dtype="float64")
+    validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": np.arange(1, 17)}
+    model.fit(X, y, **validation)
+    model.best_validation_score_ = 2.0  # which no later score reaches
+    kept = model.coefs_[0]
+
+    # The same values in another container are the same validation set.
+    model.fit(X, y, **validation | {"X_val": pd.DataFrame(X_val), "y_val": [*y_val]})
+    assert model.best_validation_score_ == 2
+    np.testing.assert_array_equal(model.coefs_[0], kept)
+
+    model.fit(X, y, **validation | {changed: np.flip(validation[changed])})
+    scores = model.validation_scores_[-model.n_iter_ :]
+    assert model.best_validation_score_ == max(scores)
+    assert (model.coefs_[0] != kept).any()
+
+
 @pytest.mark.parametrize(("tol", "n_iter"), [(0.0, 20), (1e-4, 4)])
 def test_a_score_equal_to_the_best_counts_as_no_improvement_only_with_tol(tol, n_iter):
     _, y = make_problem()

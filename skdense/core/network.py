@@ -69,7 +69,9 @@ class Hyper(NamedTuple):
 
     `patience` is the estimator's `n_iter_no_change`; `max_epochs` is its `max_iter`, or 1 for
     `partial_fit`. `loss_number` is the number that the loss takes, such as the quantile, if it takes
-    one. `schedule_epochs` is the number of epochs of the schedule.
+    one. `schedule_epochs` is the number of epochs of the schedule, and `schedule_shift` the difference
+    between the step in the schedule and `Progress.step`: 0 unless `partial_fit` continues from calls
+    with another number of steps.
     """
 
     alpha: float
@@ -83,6 +85,7 @@ class Hyper(NamedTuple):
     loss_number: float = 0.0
     label_smoothing: float = 0.0
     schedule_epochs: float = 1.0
+    schedule_shift: float = 0.0
 
     @property
     def steps_per_epoch(self) -> Any:

@@ -7,14 +7,15 @@ from inspect import signature
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 from numpy.random import RandomState
+from scipy.sparse import issparse
 from sklearn import config_context, get_config
 from sklearn.utils import check_random_state
 
 from skdense import compat
 from skdense.core.formulas.layers import Layer, hidden_and_output, initial_parameters
-from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
@@ -51,12 +52,14 @@ class Job:
     """One fit of an estimator that has been prepared, with a network for each initial draw.
 
     `continues` says that training goes on from an earlier fit, whose attributes the estimator has.
+    `criterion` describes what epochs are judged by.
     """
 
     estimator: Estimator
     encoder: Encoder
     spec: Spec
     networks: list[Network]
+    criterion: dict[str, Any]
     continues: bool
     incremental: bool
 
@@ -74,6 +77,8 @@ class CheckedInput(NamedTuple):
         The labels or numbers of these samples.
     validation : Data or None
         The validation samples that the user passed, and `y_val` their labels or numbers.
+    validation_hash : str or None
+        A hash of these samples, which shows whether a later fit is validated on the same.
     attributes : dict
         The number and the names of the features, which the estimator gets.
     """
@@ -83,6 +88,7 @@ class CheckedInput(NamedTuple):
     y: Any
     validation: Data | None
     y_val: Any
+    validation_hash: str | None
     attributes: dict[str, Any]
 
 
@@ -109,7 +115,8 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
     vars(estimator).update(checked.attributes)
     encoder = checked.encoder
     layers = hidden_and_output(widths, estimator.activation, checked.training.targets.shape[1])
-    settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
+    criterion = _criterion(estimator, checked)
+    settings, slots, progress = _optimizer_start(estimator, criterion, continues, inputs)
 
     random_state = check_random_state(estimator.random_state)
     draws = _draw(estimator, inputs, checked, continues, layers, bool(dropout), random_state)
@@ -138,7 +145,7 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
     if estimator.n_init > 1 and not continues:
         networks += _further_draws(estimator, network)
     spec = _spec(estimator, encoder, network)
-    return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
+    return Job(estimator, encoder, spec, networks, criterion, continues, inputs.incremental)
 
 
 check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
@@ -171,10 +178,22 @@ def _checked(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked
     if y_val is not None:
         encoder.check(y_val, "y_val")
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
-    validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    validation = validation_hash = None
+    if X_val is not None:
+        validation = Data(X_val, encoder.encode(y_val), weights_val)
+        validation_hash = _hash(validation)
     fitted = vars(estimator)
     attributes = {name: fitted[name] for name in _FEATURE_ATTRIBUTES if name in fitted}
-    return CheckedInput(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
+    training = Data(X, encoder.encode(y), weights)
+    return CheckedInput(encoder, training, y, validation, y_val, validation_hash, attributes)
+
+
+def _hash(data: Data) -> str:
+    """A hash of the values of samples, whatever their order in memory."""
+    X = data.X
+    arrays = [X.data, X.indices, X.indptr] if issparse(X) else [X]
+    arrays += [data.targets] if data.weights is None else [data.targets, data.weights]
+    return joblib.hash([*map(np.ascontiguousarray, arrays)])
 
 
 def _key_of_data(estimator: Estimator, inputs: FitInput) -> tuple:
@@ -306,7 +325,7 @@ def _hyper(
 ) -> Hyper:
     """The hyper-parameters that a program takes as numbers."""
     loss = encoder.loss
-    return Hyper(
+    hyper = Hyper(
         alpha=estimator.alpha,
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
@@ -319,6 +338,15 @@ def _hyper(
         label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
         schedule_epochs=estimator.max_iter,
     )
+    if not inputs.incremental:
+        return hyper
+    # The schedule counts epochs, which have more steps in calls with more samples. Models saved before
+    # 0.7 do not have the size of their last call.
+    state = getattr(estimator, "_optimizer_state", {})
+    if "schedule_step" not in state:
+        return hyper
+    schedule_step = state["schedule_step"] * (hyper.steps_per_epoch / state["steps_per_epoch"])
+    return hyper._replace(schedule_shift=schedule_step - state["step"])
 
 
 def _spec(estimator: Estimator, encoder: Encoder, network: Network) -> Spec:
@@ -393,13 +421,13 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
 
 
 def _optimizer_start(
-    estimator: Estimator, loss: Loss, continues: bool, inputs: FitInput
+    estimator: Estimator, criterion: dict[str, Any], continues: bool, inputs: FitInput
 ) -> tuple[Settings, list[Parameters], Progress]:
     """The settings of the optimizer, its slots and the progress with which training starts.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
     parameters have changed. A warm start makes a new optimizer, and counts epochs without improvement
-    from 0 if they ended the last fit. If loss, metric or smoothing have changed, old and new losses are
+    from 0 if they ended the last fit. If the criterion has changed, old and new losses or scores are
     not comparable, so both start with a new best.
     """
     solver, schedule = estimator.solver, estimator.learning_rate
@@ -415,7 +443,7 @@ def _optimizer_start(
         progress = progress._replace(samples_seen=getattr(estimator, "t_", 0))
     if not continues or not hasattr(estimator, "_criterion"):  # lbfgs has none
         return settings, [], progress
-    if estimator._criterion == criterion(estimator, loss):
+    if estimator._criterion == criterion:
         best = estimator.best_validation_score_ if estimator.early_stopping else estimator.best_loss_
         no_improvement = estimator._no_improvement_count
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
@@ -428,13 +456,17 @@ def _optimizer_start(
     return settings | state["settings"], state["slots"], progress
 
 
-def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
+def _criterion(estimator: Estimator, checked: CheckedInput) -> dict[str, Any]:
     """What epochs are judged by. Losses or scores are comparable only if it is the same."""
+    loss = checked.encoder.loss
     judged_by = {"loss": estimator.loss}
     if loss.number_name is not None:
         judged_by[loss.number_name] = float(getattr(estimator, loss.number_name))
     if estimator.early_stopping:
-        return judged_by | {"metric": estimator.scoring}
+        judged_by["metric"] = estimator.scoring
+        if checked.validation_hash is not None:
+            judged_by["validation_hash"] = checked.validation_hash
+        return judged_by
     if loss.smooths:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}

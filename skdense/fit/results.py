@@ -19,7 +19,7 @@ from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
 from skdense.core.machine.threads import BLOCK_ROWS
 from skdense.core.network import LBFGS, Network, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
-from skdense.fit.prepare import Job, criterion
+from skdense.fit.prepare import Job
 
 Attributes = dict[str, Any]
 """Fitted attributes by name."""
@@ -122,7 +122,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
         "best_loss_": None if early_stopping else progress.best_value,
         "best_validation_score_": progress.best_value if early_stopping else None,
         "t_": int(progress.samples_seen),
-        "_criterion": criterion(job.estimator, job.encoder.loss),
+        "_criterion": job.criterion,
         "_no_improvement_count": int(progress.no_improvement),
         # Plain Python values and arrays: a saved model has no class of ours but the estimator's.
         "_optimizer_state": {
@@ -130,6 +130,8 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
             "slots": network.slots,
             "learning_rate": progress.learning_rate,
             "step": progress.step,
+            "schedule_step": progress.step + network.hyper.schedule_shift,
+            "steps_per_epoch": network.hyper.steps_per_epoch,
         },
     }
 

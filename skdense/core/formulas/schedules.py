@@ -77,6 +77,7 @@ def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
     `schedule_epochs` epochs, and if training goes on after them it starts again.
     """
     warmup = settings["warmup_epochs"] * hyper.steps_per_epoch
+    step += hyper.schedule_shift
     rest = tf.maximum(hyper.schedule_epochs * hyper.steps_per_epoch - warmup, 1)
     done = tf.math.floormod((step - warmup) / rest, 1)
     after_warmup = tf.ones_like(done)
