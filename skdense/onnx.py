@@ -21,6 +21,7 @@ from sklearn.linear_model import (
     Ridge,
     RidgeCV,
 )
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -103,9 +104,9 @@ def to_onnx(
         A fitted :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`; an ensemble or
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
         LogisticRegression, LogisticRegressionCV, LinearRegression, Ridge, RidgeCV, Lasso, LassoCV,
-        DummyClassifier and DummyRegressor; one of these members; or a Pipeline of TableScaler,
-        SimpleImputer or StandardScaler and one of these ensembles or members. Subclasses cannot be
-        converted, because they may compute something else.
+        DummyClassifier, DummyRegressor and MultiOutputRegressor; one of these members; or a Pipeline of
+        TableScaler, SimpleImputer or StandardScaler and one of these ensembles or members. Subclasses
+        cannot be converted, because they may compute something else.
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
         n_quantiles)`` or ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a
@@ -601,6 +602,12 @@ def _member(graph, model, X, ensemble, places, temperature):
     return graph("Softmax", logs, axis=1)
 
 
+def _outputs(graph, model, X):
+    """A MultiOutputRegressor."""
+    parts = [_converted(graph, part, X) for part in model.estimators_]
+    return graph("Concat", *parts, axis=1)
+
+
 def _activated(graph, raw, output):
     """The output activation."""
     if output == "logistic":
@@ -763,6 +770,7 @@ _CONVERTERS = {
     **dict.fromkeys((LogisticRegression, LogisticRegressionCV), _linear),
     **dict.fromkeys((LinearRegression, Ridge, RidgeCV, Lasso, LassoCV), _linear),
     **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
+    MultiOutputRegressor: _outputs,
 }
 """What converts models, by their very classes: a subclass may compute something else.
 

@@ -13,6 +13,8 @@ from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -75,10 +77,11 @@ def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are
     assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "plain ramps trees deep"
     assert suiting(n_classes=2) == "ramps trees linear constant sparse"
     assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
-    assert suiting(n_classes=11) == suiting(n_outputs=2) == "plain ramps linear constant"
+    assert suiting(n_classes=11) == suiting(n_outputs=11) == "plain ramps linear constant"
+    assert suiting(n_outputs=2) == suiting(n_outputs=10) == "plain ramps trees linear constant"
     for loss in ("absolute_error", "poisson", "quantile", "huber"):
         assert suiting(loss=loss) == "plain ramps trees"
-        assert suiting(loss=loss, n_outputs=2) == "plain ramps"
+        assert suiting(loss=loss, n_outputs=2) == "plain ramps trees"
 
 
 def test_the_sparse_model_is_for_many_columns_and_for_few_rows_of_two_classes():
@@ -135,9 +138,6 @@ def test_a_classifier_without_probabilities_is_told():
 
 
 def test_what_a_model_cannot_do_at_all_is_told():
-    two = np.c_[NUMBERS, NUMBERS]
-    with pytest.raises(ValueError, match="not have 'trees': it predicts one column of y, got 2"):
-        regressor("trees").fit(X, two)
     with pytest.raises(
         ValueError, match="not have 'linear': it minimizes 'squared_error', got loss='h"
     ):
@@ -152,6 +152,58 @@ def test_what_a_model_cannot_do_at_all_is_told():
             model(("near", neighbours)).fit(X, y, sample_weight=np.ones(N))
     with pytest.raises(ValueError, match=r"takes no .*class_weight"):
         classifier(("near", KNeighborsClassifier()), class_weight="balanced").fit(X, LABELS)
+
+
+# --- several columns of y ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "loss"), [(900, "squared_error"), (N, "poisson"), (N, "absolute_error")]
+)
+def test_trees_of_several_columns_of_y_are_those_of_each_column_alone(n_rows, loss):
+    """With 900 rows, the fold stops the trees of each column after different rounds."""
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=[*"abc"])
+    many["b"] = many["b"].where(many["b"] < 1)
+    y = np.c_[many["a"] ** 2, rng.lognormal(size=n_rows), 100 * many["c"].abs()]
+    weight = rng.integers(1, 4, n_rows)
+    model = regressor("trees", loss=loss).fit(many, y, sample_weight=weight)
+    alone = [regressor("trees", loss=loss).fit(many, column, sample_weight=weight) for column in y.T]
+    expected = np.column_stack([each.predict(many) for each in alone])
+    assert_allclose(model.predict(many), expected, rtol=1e-9)
+    assert_array_equal(model.predict(many[:1]), model.predict(many)[:1])
+    if n_rows == 900:
+        rounds = [part.n_estimators_ for part in members_of(model, "trees")[0].estimators_]
+        assert len({*rounds}) == 3
+
+
+def test_each_column_of_y_has_what_it_would_have_alone():
+    """Also where a member sees nothing but zeros of a column, which have no Poisson loss."""
+    y = np.c_[np.exp(NUMBERS), np.arange(N) >= N - 5]
+    model = regressor("trees", loss="poisson", cv=KFold(4)).fit(X, y)
+    alone = regressor("trees", loss="poisson", cv=KFold(4)).fit(X, y[:, 1])
+    assert_allclose(model.predict(X)[:, 1], alone.predict(X), rtol=1e-9)
+
+
+def test_all_models_predict_several_columns_of_y():
+    """More accurately than networks and linear models alone, where trees are better."""
+    rng = np.random.default_rng(0)
+    steps = pd.DataFrame(rng.normal(size=(300, 4)), columns=[*"abcd"])
+    y = np.c_[np.floor(2 * steps["a"]) % 3, np.floor(2 * steps["b"]) % 3]
+    models = "ramps", "trees", "deep", "linear", "sparse", "constant"
+    fitted = regressor(*models, network_params=NETWORK).fit(steps, y)
+    losses = fitted.summary()["oof_loss"]
+    assert losses.drop("all").idxmin() == "trees"
+    assert losses["all"] < 0.6 * losses["linear"]
+    assert fitted.predict_interval(steps).shape == (300, 2, 2)
+
+
+def test_lightgbm_for_each_output_of_the_user_is_stopped_by_its_fold():
+    y = np.c_[NUMBERS, -NUMBERS]
+    trees = LGBMRegressor(n_estimators=200, early_stopping_round=3, min_child_samples=5, verbose=-1)
+    fitted = regressor(("mine", MultiOutputRegressor(trees))).fit(X, y)
+    rounds = [part.best_iteration_ for m in members_of(fitted, "mine") for part in m.estimators_]
+    assert 0 < min(rounds) <= max(rounds) < 200
 
 
 # --- estimators of the user --------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def test_a_table_with_numbers_is_the_same_in_onnx(given, new_rows):
 
 def test_several_numbers_are_the_same_in_onnx(new_rows):
     X, score = table(200, seed=0)
-    model = TabularRegressor(models=["linear", "constant"], **SETTINGS)
+    model = TabularRegressor(models=["trees", "linear", "sparse", "constant"], **SETTINGS)
     with_equal_weights(model.fit(X, np.c_[score, -score]))
     assert_allclose(run(model, new_rows)[0], model.predict(new_rows), rtol=1e-5, atol=1e-5)
 

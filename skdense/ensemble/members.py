@@ -13,7 +13,7 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
 from numpy.typing import NDArray
 from sklearn import config_context, get_config
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import has_fit_parameter
@@ -23,7 +23,7 @@ from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.threads import one_blas_thread
 from skdense.ensemble.calibration import regression_loss
-from skdense.ensemble.predictors import is_lightgbm
+from skdense.ensemble.predictors import has_lightgbm_per_output, is_lightgbm
 from skdense.ensemble.progress import fold_name
 from skdense.final_step import fit_arguments, nested
 from skdense.fit.fitting import fit_together, outcome
@@ -176,6 +176,14 @@ def fit_member(
     Return it, the labels of its columns if it is a classifier, and its score on its fold if asked.
     `callback()` is a callback for a LightGBM, which is validated on the fold then.
     """
+    if has_lightgbm_per_output(member) and y.ndim > 1:
+        # The fold stops the trees of each output on their own.
+        data = sample_weight, stop, callback
+        member.estimators_ = [
+            fit_member(clone(member.estimator), split, X, column, *data)[0] for column in y.T
+        ]
+        member.n_features_in_ = X.shape[1]
+        return member, None, _score(member, split[1], X, y, sample_weight) if with_score else np.nan
     stop.check()
     rows, fold = split
     validation_rows, encoded_classes, labels = fold, None, None
@@ -217,13 +225,18 @@ def fit_member(
         # In the order of the member's own columns, which may be those of more classes than its rows'.
         is_encoded = encoded_classes is not labels
         labels = labels[classes_of_member] if is_encoded else np.asarray(classes_of_member)
-    if not with_score or not len(fold):
-        return member, labels, np.nan
+    return member, labels, _score(member, fold, X, y, sample_weight) if with_score else np.nan
+
+
+def _score(member, fold, X, y, sample_weight):
+    """The accuracy or R2 of a member on its fold, NaN if this is empty."""
+    if not len(fold):
+        return np.nan
     fold_weight = None if sample_weight is None else sample_weight[fold]
     score = accuracy_score if is_classifier(member) else r2_score
     predictions: Any = member.predict(compat.safe_indexing(X, fold))
     predictions = np.reshape(predictions, np.shape(y[fold]))  # CatBoost's may be a column
-    return member, labels, score(y[fold], predictions, sample_weight=fold_weight)
+    return score(y[fold], predictions, sample_weight=fold_weight)
 
 
 def _validation(member, X, y, encoded_classes, fold, sample_weight, has_callback):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.multioutput import MultiOutputRegressor
 
 from skdense import compat
 from skdense.base import is_network
@@ -101,6 +102,15 @@ def _predict_of_lightgbm(model, X):
     return model.booster_.predict(X, num_threads=1)
 
 
+def has_lightgbm_per_output(model: Any) -> bool:
+    """Whether a model is scikit-learn's one of a LightGBM for each column of y."""
+    return type(model) is MultiOutputRegressor and is_lightgbm(model.estimator)
+
+
+def _predict_of_outputs(model, X):
+    return np.column_stack([predictor_of(part).predict(part, X) for part in model.estimators_])
+
+
 # --- linear models ------------------------------------------------------------------------------------
 
 
@@ -142,6 +152,12 @@ PREDICTORS = (
         is_lightgbm,
         _log_proba_of_lightgbm,
         _predict_of_lightgbm,
+        uses_one_thread=lambda model: True,
+    ),
+    Predictor(
+        has_lightgbm_per_output,
+        _log_proba,
+        _predict_of_outputs,
         uses_one_thread=lambda model: True,
     ),
     Predictor(

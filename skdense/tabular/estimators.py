@@ -423,9 +423,10 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
     more.
 
-    By default, `trees` and `deep` are used for a single column of y, `deep` for at least 5,000 rows,
-    and `linear`, `sparse` and `constant` for the squared error and fewer than 10,000 rows. `sparse` is
-    used for a single column of y and at most 5 rows per encoded column.
+    By default, `trees` and `deep` are used for at most 10 columns of y, each of which has trees of its
+    own, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error and
+    fewer than 10,000 rows. `sparse` is used for at most 10 columns of y, each of which has a model of
+    its own, and at most 5 rows per encoded column.
 
     The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
     predictions. It is a constant, a function of the prediction, or a prediction of additional trees
@@ -437,10 +438,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
         name and any regressor, as described for :class:`TabularClassifier`. None selects models by the
         number of rows and columns of y. If a list is given, exactly these models are fitted; a built-in
-        model that does not support the loss or several columns of y raises a ValueError. Regressors are
-        trained on a scaled y, see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so
-        parameters in units of y, such as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the
-        standard deviation of y. To train a regressor on the original y, pass ``("svr",
+        model that does not support the loss raises a ValueError. Regressors are trained on a scaled y,
+        see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units of y, such
+        as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of y. To train a regressor on the original y, pass ``("svr",
         CrossFitRegressor(SVR(epsilon=3), scale_y=False))``. `scale_y` of this wrapper is used, and `cv`
         and `random_state` are ignored.
 

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import KFold
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -186,6 +187,8 @@ _COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 63
 has at most so many bins."""
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
 """Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
+_MOST_OUTPUTS = 10
+"""The most columns of y that have trees, and trees that learn how large errors are."""
 _OBJECTIVES = {
     "squared_error": "regression",
     "absolute_error": "regression_l1",
@@ -233,7 +236,12 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
         "huber": {"alpha": params["delta"]},
     }
     settings |= {"objective": _OBJECTIVES[params["loss"]], **loss_settings.get(params["loss"], {})}
-    return lightgbm.LGBMRegressor(**settings)
+    return _for_outputs(lightgbm.LGBMRegressor(**settings), task)
+
+
+def _for_outputs(estimator, task):
+    """A regressor of one column of y for each of several columns."""
+    return MultiOutputRegressor(estimator) if task.n_outputs > 1 else estimator
 
 
 class Patience:
@@ -255,10 +263,6 @@ class Patience:
             self.lowest, self.best_round = loss, now
         elif now > self.best_round * (1 + _SHARE_OF_ROUNDS) + _MORE_ROUNDS:
             raise EarlyStopException(now, results)
-
-
-_MOST_OUTPUTS = 10
-"""The most columns of y for which trees learn how large errors are."""
 
 
 def trees_of_spreads(task: Task) -> BaseEstimator | Literal["constant"] | None:
@@ -314,9 +318,10 @@ def _sparse(task: Task) -> BaseEstimator:
     """A linear model of few columns, with a penalty on absolute values, that is chosen likewise."""
     if not task.n_classes:
         if task.n_trained_on < _INNER_FOLDS:
-            return Lasso(alpha=0.1)
+            return _for_outputs(Lasso(alpha=0.1), task)
         # A Gram matrix in float32 does not pass LassoCV's own check of it.
-        return LassoCV(alphas=50, cv=_INNER_FOLDS, precompute=False, tol=0.001, max_iter=5000)
+        lasso = LassoCV(alphas=50, cv=_INNER_FOLDS, precompute=False, tol=0.001, max_iter=5000)
+        return _for_outputs(lasso, task)
     solver_settings = {
         "solver": "liblinear" if task.n_classes == 2 else "saga",
         "tol": 0.01,
@@ -357,7 +362,7 @@ class Model(NamedTuple):
     condition : callable
         `condition(task)` is whether it is so for a table, besides that.
     most_outputs : float
-        The most columns of y that it can predict.
+        The most columns of y for which it is so.
     losses : tuple of str
         The losses of regressors that it can minimize.
     can_be_monotone : bool
@@ -378,15 +383,14 @@ class Model(NamedTuple):
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
         fits = self.least_rows <= task.n_rows <= self.most_rows
-        fits &= task.n_classes <= self.most_classes and self.condition(task)
+        fits &= task.n_classes <= self.most_classes and task.n_outputs <= self.most_outputs
+        fits &= self.condition(task)
         fits &= task.n_classes != 2 or self.for_two_classes
         return fits and self.why_not(task) is None
 
     def why_not(self, task: Task) -> str | None:
         """Why it cannot be fitted at all, or None if it can."""
         loss = task.loss_params.get("loss")
-        if task.n_outputs > self.most_outputs:
-            return f"it predicts one column of y, got {task.n_outputs}"
         if loss is not None and loss not in self.losses:
             return f"it minimizes {' or '.join(map(repr, self.losses))}, got loss={loss!r}"
         if task.monotonic_cst is not None and not self.can_be_monotone:
@@ -401,7 +405,9 @@ MODELS = {
         TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), for_two_classes=False
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
-    "trees": Model(TableScaler(None), _trees, most_classes=10, most_outputs=1, can_be_monotone=True),
+    "trees": Model(
+        TableScaler(None), _trees, most_classes=10, most_outputs=_MOST_OUTPUTS, can_be_monotone=True
+    ),
     "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
     "sparse": Model(
@@ -410,7 +416,7 @@ MODELS = {
         most_rows=9_999,
         most_classes=2,
         condition=_may_be_sparse,
-        most_outputs=1,
+        most_outputs=_MOST_OUTPUTS,
         losses=_SQUARED,
     ),
     "deep": Model(
@@ -418,7 +424,7 @@ MODELS = {
         partial(_trees, are_deep=True),
         least_rows=5_000,
         most_classes=10,
-        most_outputs=1,
+        most_outputs=_MOST_OUTPUTS,
         can_be_monotone=True,
     ),
 }
