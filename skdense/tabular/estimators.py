@@ -440,9 +440,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         number of rows and columns of y. If a list is given, exactly these models are fitted; a built-in
         model that does not support the loss raises a ValueError. Regressors are trained on a scaled y,
         see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units of y, such
-        as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of y. To train a regressor on the original y, pass ``("svr",
-        CrossFitRegressor(SVR(epsilon=3), scale_y=False))``. `scale_y` of this wrapper is used, and `cv`
-        and `random_state` are ignored.
+        as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of y. To train
+        a regressor on the original y, pass ``("svr", CrossFitRegressor(SVR(epsilon=3),
+        scale_y=False))``. `scale_y` of this wrapper is used, and `cv` and `random_state` are ignored.
 
     column_kinds : dict, default=None
         The types of columns, by their names, or by their positions in an array: "number", "category",
