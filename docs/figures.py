@@ -315,6 +315,7 @@ def texts():
         of_costs,
         of_accuracy,
         of_pruned,
+        of_sizes,
     ):
         read.clear()
         written |= {name: (text, frozenset(read)) for name, text in write().items()}
@@ -456,6 +457,11 @@ def of_pruned():
             f"exhaustive search's winner, {largest} at most."
         ),
     }
+
+
+def of_sizes():
+    """The number of rows of the largest table whose fit was measured."""
+    return {"most_rows": tables("table_sizes")[0].index[-1]}
 
 
 def whole_searches():
