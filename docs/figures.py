@@ -417,7 +417,8 @@ def of_accuracy():
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "halves": (
-            f"Settings were chosen on {chosen} of the tables; the other {confirming} were held out."
+            f"The default parameters were chosen on {chosen} of the data sets; the other "
+            f"{confirming} were held out."
         ),
     }
 

@@ -1,4 +1,4 @@
-"""Hand-built TensorFlow networks with scikit-learn's interface, ensembles, and models for tables."""
+"""Neural networks in low-level TensorFlow with scikit-learn's API, ensembles, and tabular models."""
 
 from typing import TYPE_CHECKING
 

@@ -254,7 +254,7 @@ def import_lightgbm() -> Any:
     try:
         import lightgbm
     except ImportError:
-        raise ImportError("models for tables need LightGBM: python -m pip install lightgbm") from None
+        raise ImportError("tabular models need LightGBM: python -m pip install lightgbm") from None
     except OSError as error:  # of the system's OpenMP library
         raise ImportError(
             f"LightGBM cannot be loaded: {error}. It needs OpenMP, which one command installs: "

@@ -1,4 +1,4 @@
-"""Conversion of models for tables, ensembles and networks to ONNX."""
+"""Conversion of tabular models, ensembles and networks to ONNX."""
 
 import json
 import sys
@@ -72,7 +72,7 @@ def to_onnx(
     quantiles: float | Sequence[float] | None = None,
     confidence_level: float | None = None,
 ) -> Any:
-    """Convert a fitted model for tables, an ensemble or a network to ONNX.
+    """Convert a fitted tabular model, an ensemble or a network to ONNX.
 
     For a :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`, the ONNX model has
     one input of shape ``(n_samples, 1)`` per column of the table that is used, with the name of the
@@ -110,7 +110,7 @@ def to_onnx(
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
         n_quantiles)`` or ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a
-        model for tables.
+        tabular model.
     confidence_level : float, default=None
         The confidence level of an additional output: `sets`, as returned by `predict_set` of a
         classifier, or `interval`, as returned by `predict_interval` of a regressor.

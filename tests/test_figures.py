@@ -103,7 +103,7 @@ def test_ranks_say_how_many_tables_all_models_finished(figures, reports):
 
 def test_the_tables_that_settings_were_chosen_on_are_counted(figures, reports):
     reports("accuracy", of_accuracy(*4 * ["1.100"]))
-    assert "on 1 of the tables; the other 2 were held out" in figures.of_accuracy()["halves"]
+    assert "on 1 of the data sets; the other 2 were held out" in figures.of_accuracy()["halves"]
 
 
 PAGES = [

@@ -2,12 +2,12 @@
 Your own validation set
 =======================
 
-Use early stopping on samples of other groups, if random validation samples would be too optimistic.
+If random validation samples would be too optimistic, use samples of other groups for early stopping.
 """
 
 # %%
 # The data are twenty measurements of each of forty patients. A network that recognizes the patients
-# predicts further measurements of them well, but not those of new patients.
+# predicts further measurements of the same patients well, but not measurements of new patients.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -2,7 +2,7 @@
 Quantile regression
 ===================
 
-Three networks with the quantile loss, trained at the same time, predict a median and an interval.
+Three networks with the quantile loss, trained in parallel, predict a median and an interval.
 """
 
 # %%

@@ -33,9 +33,9 @@ def make_network(**parameters):
 # %%
 # The learning rate
 # -----------------
-# If the rate is too small, the loss still decreases when training ends. With a good rate it decreases
-# quickly and levels off. If the rate is too large, it jumps or stays above the loss of random guessing,
-# which is 2.3.
+# If the learning rate is too small, the loss still decreases when training ends. With a good learning
+# rate, the loss decreases quickly and levels off. If the learning rate is too large, the loss
+# oscillates or stays above the loss of random guessing, which is 2.3.
 
 rates = [0.001, 0.03, 1, 4]
 networks = [make_network(learning_rate_init=rate) for rate in rates]
@@ -82,4 +82,4 @@ axes.legend()
 plt.show()
 
 # %%
-# A single curve depends on the seed: :doc:`/many_fits` trains one setting with many seeds.
+# A single curve depends on the seed. To train the same network with many seeds, see :doc:`/many_fits`.

@@ -1,13 +1,13 @@
 """
-Explain a model for tables
-==========================
+Explain a tabular model
+=======================
 
-Feature importance, Shapley values of single predictions, and residuals.
+Feature importance, Shapley values of individual predictions, and residuals.
 """
 
 # %%
-# The data set has the progression of diabetes in 442 patients after one year, with age, sex, body mass
-# index, blood pressure and six blood measurements.
+# The target is the progression of diabetes in 442 patients after one year. The features are age, sex,
+# body mass index, blood pressure and six blood measurements.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,8 +48,8 @@ plot_importance(importance)
 plt.show()
 
 # %%
-# Correlated columns, such as the three cholesterol values here, share their importance: if one of them
-# is permuted, the model can still use the others.
+# The importance of correlated columns, such as the three cholesterol values here, is low: if one of
+# them is permuted, the model can still use the others.
 #
 # .. index:: ! Shapley values
 #
@@ -77,7 +77,7 @@ plt.show()
 # ---------
 # Out-of-fold predictions give an honest residual for each training row. :doc:`/trust` explains the
 # prediction intervals that are based on them. Other tools of scikit-learn, such as
-# ``PartialDependenceDisplay``, work with the model, too.
+# ``PartialDependenceDisplay``, also work with the model.
 
 PredictionErrorDisplay.from_predictions(y, model.oof_prediction_)
 plt.show()

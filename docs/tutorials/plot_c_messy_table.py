@@ -1,15 +1,15 @@
 """
-From a messy table to deployment
-================================
+From messy data to deployment
+=============================
 
-The complete way with one table: read it, find leaks, fit, save, export, monitor new data.
+A complete example: parse the columns, find leaks, fit, save, export, and monitor new data.
 """
 
 # %%
-# A messy table
-# -------------
-# The rows are members of an invented sports club at the end of a month, with the target whether they
-# left in the next month. Strings contain amounts of money, percentages and two date formats, postcodes
+# Messy data
+# ----------
+# The rows are members of an invented sports club at the end of a month. The target is whether they left
+# in the next month. Strings contain amounts of money, percentages and two date formats, postcodes
 # begin with zeros, some rows are duplicated, and `refund` is paid to members who have left. The
 # function `members` that generates the rows is in the script, which you can download below.
 
@@ -72,10 +72,10 @@ table = members(1500, "2024-01-01", 18, seed=0)
 table.drop(columns="left").head()
 
 # %%
-# Read it
-# -------
-# The newest rows are the test set, because new rows will be newer, too. `fit` warns how it reads
-# strings and which columns it does not use. Three models and three folds keep the example fast.
+# Parse the columns
+# -----------------
+# The newest rows are the test set, because future rows will also be newer. `fit` warns how strings are
+# parsed and which columns are not used. Three models and three folds keep the example fast.
 
 X, y = table.drop(columns="left"), table["left"]
 is_new = X["month"] >= "2025-03-01"
@@ -88,8 +88,9 @@ for warning in caught:
 print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
-# Amounts, percentages and dates are read, and each conversion is reported. IDs are not used.
-# `model.encoder_.dropped_` contains the reasons; the one for the postcode suggests to use a part of it.
+# Amounts, percentages and dates are parsed, and each conversion is reported. IDs are not used.
+# `model.encoder_.dropped_` contains the reasons; for the postcode, it suggests to use a part of the
+# digits.
 #
 # Check for leaks
 # ---------------
@@ -111,7 +112,7 @@ plt.show()
 
 
 def prepared(table):
-    """The table without duplicates and without the leak, with regions."""
+    """The data without duplicates and without the leak, with regions."""
     table = table.drop_duplicates().drop(columns="refund")
     return table.assign(region=table["postcode"].str[:2])
 
@@ -132,7 +133,8 @@ model.summary()[["weight", "oof_loss", "oof_score"]].round(3)
 # Save and export
 # ---------------
 # joblib saves the model for Python; prediction does not import TensorFlow. ONNX is for other languages
-# and small containers. `onnx_inputs` converts a table to its inputs, including dates.
+# and small containers. `onnx_inputs` converts a data frame to the inputs of the ONNX model, including
+# dates.
 
 folder = Path(tempfile.mkdtemp())
 joblib.dump(model, folder / "members.joblib")
@@ -154,4 +156,4 @@ loaded.encoder_.compare(later.assign(visits=np.nan)).drop(columns="text")
 
 # %%
 # Later dates are expected. :doc:`/serving` explains monitoring, :doc:`/new_rows` compares an old and a
-# new model, and :doc:`/tables` describes the settings.
+# new model, and :doc:`/tables` describes the parameters.

@@ -28,7 +28,8 @@ In your own TensorFlow notebook, set both seeds once, and draw the kernel of eac
 
 ``kernel`` is the layer's ``W``; ``n_in`` and ``n_out`` are 2 and the width in the first layer, the
 width twice in the second, and the width and 1 in the last. ``tf.keras.utils.set_random_seed(0)`` sets
-both seeds in one line. With TensorFlow's seed alone, each run has other data and so another accuracy.
+both seeds in one line. With TensorFlow's seed alone, each run has other data and therefore another
+accuracy.
 In TensorFlow 1, or with ``tf.compat.v1``, write ``tf.set_random_seed(0)`` before you create variables.
 
 ``tf.keras.initializers.GlorotUniform`` draws from the same distribution. In Keras 3 it does not follow
@@ -110,7 +111,7 @@ plt.show()
 # %%
 # Why does every run give a different result?
 # -------------------------------------------
-# Here is the same network with ten values of ``random_state``, trained at the same time.
+# Here is the same network with ten values of ``random_state``, trained in parallel.
 
 networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
 print("accuracy by seed:", *(f"{network.score(X, y):.4f}" for network in networks))
@@ -156,9 +157,10 @@ for name, network in [("sound", sound), ("collapsed", collapsed)]:
 # unit is zero wherever its value is, so such a unit never receives a gradient again, and neither does
 # anything before it. What is left of the network is the output bias.
 #
-# In class order the bias follows the class it sees: each step takes the bias ``b`` to
-# ``b + 0.2 * (target - b)``, and after ten minibatches of class 1 it is ``1 / (1 + 0.8**10)``, which is
-# 0.903. That is above 0.5, so the network takes every sample for class 1.
+# Because the samples are in class order, the bias follows the class of the minibatch: each step
+# changes the bias ``b`` to ``b + 0.2 * (target - b)``, and after ten minibatches of class 1 it is ``1
+# / (1 + 0.8**10)``, which is 0.903. That is above 0.5, so the network predicts class 1 for every
+# sample.
 #
 # Why do wider layers collapse?
 # -----------------------------
@@ -248,16 +250,17 @@ plt.show()
 
 # %%
 # Glorot's kernels, the default, have both signs and shrink as the layers widen, so a wide layer is
-# safe. The narrowest may still lose its few units. A learning rate a hundred times smaller saves all
-# uniform networks except the widest: units die because the steps are too long, as they add up over
-# kernels of one sign. A leaky unit has a gradient everywhere, so no network collapses, but the steps
-# are as long as before, and most networks diverge.
+# safe. The narrowest network may still lose its few units. A learning rate a hundred times smaller
+# saves all uniform networks except the widest: units die because the steps are too long, as they add
+# up over kernels of one sign. A leaky unit has a gradient everywhere, so no network collapses, but the
+# steps are as long as before, and most networks diverge.
 #
-# So use ``init="glorot_uniform"`` or a smaller learning rate. If a bad draw remains possible,
-# ``n_init`` trains several draws at the same time and keeps the network with the lowest loss:
+# So use ``init="glorot_uniform"`` or a smaller learning rate. If a bad initialization remains possible,
+# ``n_init`` trains networks from several initializations in parallel and keeps the one with the lowest
+# loss:
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
-print("losses of the draws:", best.init_losses_.round(4))
+print("losses by initialization:", best.init_losses_.round(4))
 print(f"accuracy of the best: {best.score(X, y):.4f}")
 
 # %%
