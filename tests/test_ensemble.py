@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from functools import partial
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.progress import Progress, Stop
+from skdense.ensemble.progress import Forecast, Progress, Stop
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)
@@ -881,3 +882,23 @@ def test_a_y_of_few_bits_is_scaled_as_its_numbers():
     assert_allclose(ours.predict(X), expected.predict(X))
     unchanged = ours.predict(X)
     assert_allclose(ours.set_params(scale_y=False).predict(X), unchanged)
+
+
+# --- the time that is left ---------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 9)), min_size=1, max_size=20),
+    st.integers(1, 8),
+)
+def test_the_forecast_of_members_one_after_the_other_is_the_time_that_they_take(drawn, n_members):
+    """If each takes its cost. Of those in parallel none is told to take less than nothing."""
+    costs = dict(drawn)
+    with mock.patch("skdense.ensemble.progress.perf_counter", return_value=0.0) as clock:
+        forecast, parallel = Forecast(costs, n_members, 1), Forecast(costs, n_members, 4)
+        left = sum(costs.values()) * n_members
+        for name, cost in costs.items():
+            for _ in range(n_members):
+                clock.return_value, left = clock.return_value + cost, left - cost
+                assert forecast.seconds_left(name) == pytest.approx(left, abs=1e-9)
+                assert 0 <= parallel.seconds_left(name) <= left + 1e-9

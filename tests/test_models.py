@@ -394,7 +394,7 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     groups = None if n_groups is None else np.arange(n_rows) % n_groups
     ones, told = np.ones(n_rows), []
     samples = Samples(None, y, ones, ones, False, groups)
-    assert number_of_folds(samples, of_largest is not None, told.append) == n_folds
+    assert number_of_folds(samples, of_largest is not None, False, told.append) == n_folds
     assert len(told) == is_told
     message = f"sample(s), too few for 8 folds: {n_folds} folds are used"
     assert all(message in text for text in told)

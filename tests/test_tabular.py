@@ -103,7 +103,14 @@ EXPECTED = {
 }
 
 
-@parametrize_with_checks([cls(**FEW) for cls in BOTH], expected_failed_checks=lambda _: EXPECTED)
+CHECKED = [
+    TabularClassifier(preset="fast", **FEW),
+    TabularRegressor(**FEW),
+    TabularRegressor(preset="fast", monotonic_cst={0: 1}, cv=2, random_state=0),
+]
+
+
+@parametrize_with_checks(CHECKED, expected_failed_checks=lambda _: EXPECTED)
 def test_every_check_of_scikit_learn_passes_but_one(estimator, check):
     check(estimator)
 
@@ -313,6 +320,10 @@ def test_verbose_tells_how_each_member_ended_and_how_good_all_are(table, capsys)
         expected.append(f"{name}, all 2 folds: out-of-fold R2 ")
     for line, begin in zip(sorted(lines), sorted(expected), strict=True):
         assert re.match(begin, line)
+    of_members = [line for line in lines if ", fold " in line]
+    left = [re.search(r"; about \d[\d.]* (s|min) left$", line) for line in of_members]
+    assert all(left[:-1])
+    assert left[-1] is None
     weights = zip(model.ensemble_.weights_, model.ensemble_.named_estimators_)
     blend = ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
     loss = f"out-of-fold loss {model.oof_loss_:.6g}, R2 {model.oof_score_:f}"

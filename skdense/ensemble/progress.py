@@ -17,6 +17,41 @@ def fold_name(number: int, n_members: int) -> str:
     return f"fold {number + 1} of {n_members}"
 
 
+def _time(seconds, digits=1):
+    """A time, with digits after the point below 10."""
+    number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
+    return f"{number:.{0 if number >= 10 else digits}f} {unit}"
+
+
+class Forecast:
+    """About how long the members that are left take, from the time of those that have ended.
+
+    Parameters
+    ----------
+    costs : dict of str to float
+        For each model the time of a member, in any unit.
+    n_members : int
+        The number of members of each model.
+    n_jobs : int
+        How many members are fitted at the same time.
+    """
+
+    def __init__(self, costs: dict[str, float], n_members: int, n_jobs: int):
+        self._costs, self._n_jobs, self._begin = costs, n_jobs, perf_counter()
+        self._n_all, self._all = len(costs) * n_members, sum(costs.values()) * n_members
+        self._ended: list[float] = []  # in threads, `append` loses none
+
+    def seconds_left(self, name: str) -> float:
+        """The seconds that are left after a member of this model has ended."""
+        self._ended.append(self._costs[name])
+        n_left, left = self._n_all - len(self._ended), self._all - sum(self._ended)
+        if n_left <= 0:
+            return 0.0
+        # Those that run now are half over, on average.
+        left -= min(self._n_jobs - 1, n_left) * left / n_left / 2
+        return (perf_counter() - self._begin) * left / (self._all - left)
+
+
 class Progress:
     """The printed lines of a fit, with the time since the outermost fit began.
 
@@ -34,21 +69,25 @@ class Progress:
         self.lines: list[str] = whole.lines if whole else []
         self._begin = whole._begin if whole else perf_counter()
         self._is_elsewhere = whole is not None and whole._is_elsewhere
+        self._name, self._forecast = name, whole._forecast if whole else None
         self.prefix = f"{whole.prefix}{name}, " if whole and name else ""
         self.prints_members = bool(verbose)
         self._prints_results = bool(verbose) or (whole is not None and whole._prints_results)
 
     def __getstate__(self):
-        return vars(self) | {"_is_elsewhere": True, "lines": []}  # in another process
+        state = {"_is_elsewhere": True, "lines": [], "_forecast": None}  # in another process
+        return vars(self) | state
+
+    def expect(self, forecast: Forecast) -> None:
+        """From here on, lines of members have the time that is left."""
+        self._forecast = forecast
 
     def print(self, line: str) -> None:
         """Print a line in one piece, as other threads print, too; in another process keep it."""
         if self._is_elsewhere:
             self.lines.append(line)
             return
-        seconds = perf_counter() - self._begin
-        number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
-        print(f"[{number:.{0 if number >= 10 else 1}f} {unit}] {line}\n", end="")
+        print(f"[{_time(perf_counter() - self._begin)}] {line}\n", end="")
 
     def print_kept_lines(self, lines: list[str]) -> None:
         """Print the lines that a fit in another process has kept."""
@@ -59,6 +98,9 @@ class Progress:
 
     def print_member(self, number: int, n_members: int, outcome: str) -> None:
         """Print the outcome of the member of this number, from 0."""
+        seconds_left = self._forecast.seconds_left(self._name) if self._forecast else 0
+        if seconds_left:
+            outcome += f"; about {_time(max(seconds_left, 1), digits=0)} left"
         if self.prints_members:
             self.print(f"{self.prefix}{fold_name(number, n_members)}: {outcome}")
 

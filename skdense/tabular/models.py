@@ -55,6 +55,8 @@ class Task(NamedTuple):
     monotonic_cst : list of int or None
         The constraints of the columns, -1, 0 or 1, if there are some; before the table is read, those
         that the user has set.
+    is_fast : bool
+        Whether the time of the fit matters more than the loss.
     """
 
     n_rows: int
@@ -66,6 +68,7 @@ class Task(NamedTuple):
     loss_params: dict[str, Any]
     network_params: dict[str, Any]
     monotonic_cst: list[int] | None = None
+    is_fast: bool = False
 
 
 # --- folds --------------------------------------------------------------------------------------------
@@ -76,14 +79,19 @@ _SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
 """From this many rows on, five folds are as good for numbers, and narrow networks for `plain`."""
 _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
 """From this many rows on, four folds are about as good as more."""
+_FOLDS_OF_FAST = 3
+"""The number of folds of the preset "fast"."""
 
 
-def number_of_folds(samples: Samples, is_classification: bool, warn: Callable[[str], None]) -> int:
+def number_of_folds(
+    samples: Samples, is_classification: bool, is_fast: bool, warn: Callable[[str], None]
+) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
     has_weight = samples.weights > 0
     y, groups = samples.y[has_weight], samples.groups
     n_folds = _FOLDS if is_classification or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
+    n_folds = _FOLDS_OF_FAST if is_fast else n_folds
     what, most = "y", len(y)
     if is_classification:
         what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
@@ -367,6 +375,8 @@ class Model(NamedTuple):
         The losses of regressors that it can minimize.
     can_be_monotone : bool
         Whether it can follow monotonic constraints.
+    cost : float
+        About the time of a member, compared with that of other models.
     """
 
     view: TableScaler
@@ -379,6 +389,7 @@ class Model(NamedTuple):
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
     can_be_monotone: bool = False
+    cost: float = 1.0
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
@@ -408,8 +419,8 @@ MODELS = {
     "trees": Model(
         TableScaler(None), _trees, most_classes=10, most_outputs=_MOST_OUTPUTS, can_be_monotone=True
     ),
-    "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
-    "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
+    "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED, cost=0.3),
+    "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED, cost=0.01),
     "sparse": Model(
         TableScaler("standard"),
         _sparse,
@@ -418,6 +429,7 @@ MODELS = {
         condition=_may_be_sparse,
         most_outputs=_MOST_OUTPUTS,
         losses=_SQUARED,
+        cost=0.3,
     ),
     "deep": Model(
         TableScaler(None),
@@ -432,6 +444,8 @@ MODELS = {
 
 From 10,000 rows on, networks learn linear and constant functions well enough.
 """
+_FAST, _FAST_WITHOUT_TREES = ("trees", "linear", "constant"), "plain"
+"""The models of the preset "fast", and the one in the place of trees if there are none by default."""
 PRIOR_SAMPLES = 3
 """How many rows the prior on the weights of the models counts as."""
 
@@ -452,6 +466,9 @@ def models_of(
     _check_network_params(task)
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
+        if task.is_fast:
+            fast = _FAST if "trees" in models else (_FAST_WITHOUT_TREES, *_FAST)
+            models = [name for name in models if name in fast]
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor

@@ -1,0 +1,75 @@
+"""The preset of tables: what it sets, and that the user's own settings come first."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import run_python
+from skdense import TabularClassifier, TabularRegressor
+
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
+N = 66
+RNG = np.random.default_rng(0)
+X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.choice(["red", "blue"], N)})
+NUMBERS = X["a"].to_numpy() + (X["b"] == "red")
+
+
+def fast(cls, y, **parameters):
+    return cls(preset="fast", random_state=0, **parameters).fit(X, y)
+
+
+def models_of(fitted):
+    return " ".join(fitted.ensemble_.named_estimators_)
+
+
+@pytest.mark.parametrize(
+    ("cls", "y", "parameters", "models"),
+    [
+        (TabularRegressor, NUMBERS, {}, "trees linear constant"),
+        (TabularRegressor, np.c_[NUMBERS, X["a"]], {}, "trees linear constant"),
+        (TabularRegressor, NUMBERS, {"loss": "huber"}, "trees"),
+        (TabularRegressor, NUMBERS, {"monotonic_cst": {"a": 1}}, "trees"),
+        (TabularRegressor, np.tile(NUMBERS, (11, 1)).T, {}, "plain linear constant"),
+        (TabularClassifier, NUMBERS > 0, {}, "trees linear constant"),
+        (TabularClassifier, np.arange(N) % 11, {}, "plain linear constant"),
+    ],
+)
+def test_the_fast_preset_has_trees_if_there_are_some_and_three_folds(cls, y, parameters, models):
+    fitted = fast(cls, y, network_params={"max_iter": 2}, **parameters)
+    assert models_of(fitted) == models
+    assert {*fitted.summary()["n_members"][:-1]} == {3}
+    assert fitted.predict(X).shape == np.shape(y)
+
+
+def test_what_the_user_sets_comes_before_the_preset():
+    fitted = fast(TabularRegressor, NUMBERS, models=["linear"])
+    assert models_of(fitted) == "linear"
+    assert fitted.summary().loc["linear", "n_members"] == 3
+    fitted = fast(TabularRegressor, NUMBERS, cv=2)
+    assert models_of(fitted) == "trees linear constant"
+    assert fitted.summary().loc["linear", "n_members"] == 2
+
+
+def test_two_groups_have_two_folds():
+    fitted = TabularRegressor(preset="fast", random_state=0).fit(X, NUMBERS, groups=np.arange(N) % 2)
+    assert {*fitted.summary()["n_members"][:-1]} == {2}
+
+
+def test_another_preset_is_an_error():
+    with pytest.raises(ValueError, match="'preset' parameter of TabularClassifier must be a str among"):
+        TabularClassifier(preset="best").fit(X, NUMBERS > 0)
+
+
+def test_the_fast_preset_imports_no_tensorflow():
+    """So its first fit compiles nothing."""
+    code = """
+import sys
+import numpy as np
+from skdense import TabularRegressor
+
+X = np.random.default_rng(0).normal(size=(60, 2))
+TabularRegressor(preset="fast").fit(X, X[:, 0]).predict(X)
+assert "tensorflow" not in sys.modules
+"""
+    run_python(code)
