@@ -26,8 +26,8 @@ def trusted_types() -> list[str]:
     Returns
     -------
     names : list of str
-        The classes of this package, and the types of LightGBM, scikit-learn and Python that its models
-        for tables contain. Other estimators that you use as models or members are not included.
+        The classes of this package, and the types of LightGBM, scikit-learn and Python that the tabular
+        models contain. Other estimators that you use as models or members are not included.
 
     Examples
     --------

@@ -210,8 +210,8 @@ class BaseLowLevelMLP(CallbackSupport, Saved):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Your own validation samples. The network is evaluated on them after each epoch; with
-            `early_stopping` they replace the split. A Pipeline transforms them with
+            Your own validation samples. The network is evaluated on these samples after each epoch;
+            with `early_stopping` they replace the split. A Pipeline transforms them with
             ``transform_input=["X_val"]`` if metadata routing is enabled, as the user guide shows.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             The targets of the validation samples.

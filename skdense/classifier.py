@@ -1,4 +1,4 @@
-"""LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
+"""LowLevelMLPClassifier: the parameters, and the methods that depend on classes."""
 
 from collections.abc import Callable, Sequence
 from numbers import Real

@@ -13,15 +13,15 @@ def make_two_clouds(
 ) -> tuple[NDArray, NDArray]:
     """Two overlapping Gaussian clouds in the plane, one for each class.
 
-    Class 0 lies around (0, 3), class 1 around (3, 0); both have the covariance
-    [[1, 0.5], [0.5, 1]]. The best possible accuracy is 99.87 %.
+    The mean of class 0 is (0, 3), and the mean of class 1 is (3, 0); both have the covariance [[1,
+    0.5], [0.5, 1]]. The best possible accuracy is 99.87%.
 
     Parameters
     ----------
     n_samples_per_class : int, default=1000
         Number of samples of each class.
     random_state : int, RandomState instance or None, default=None
-        Determines the draws.
+        Determines the random samples.
 
     Returns
     -------

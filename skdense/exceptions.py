@@ -6,13 +6,13 @@ __all__ = ["CollapseWarning", "UnlikeDataWarning"]
 
 
 class CollapseWarning(ConvergenceWarning):
-    """Training ended with a network that has the same output for every sample.
+    """The output of the trained network is the same for every sample.
 
-    All units of a hidden layer have the same output for every sample, for example rectified units that
-    are always zero, or saturated units. No gradient passes such a layer, so more epochs do not help.
-    The warning is also given if the outputs are nearly the same, the loss is hardly better than that of
-    the best constant output, and training stopped because it improved too slowly. The message names the
-    layer and a remedy.
+    The output of each unit of a hidden layer is the same for every sample, for example if rectified
+    units are always zero, or if units are saturated. No gradient passes such a layer, so more epochs do
+    not help. The warning is also given if the outputs are nearly the same, the loss is hardly lower
+    than the loss of the best constant output, and training stopped because of slow improvement. The
+    message names the layer and a remedy.
 
     As any convergence warning, it can be turned into an error or silenced with
     `warnings.filterwarnings`.
@@ -41,7 +41,7 @@ class CollapseWarning(ConvergenceWarning):
 
 
 class UnlikeDataWarning(UserWarning):
-    """A column of a table to predict differs from the training data.
+    """A column of the data to predict differs from the training data.
 
     The text depends only on the column, the kind of difference and the training data, so Python's
     filters can show each difference once. Counts and examples are attributes.
@@ -54,8 +54,8 @@ class UnlikeDataWarning(UserWarning):
         The kind of difference: "new categories", "range", "later", "missing", "one value", "unreadable"
         or "time zone".
     count, n_values : int
-        The number of values that differ, and of all values of the column. Missing values are counted
-        for "missing" only.
+        The number of values that differ, and the number of all values of the column. Missing values are
+        counted for "missing" only.
     share : float
         `count` divided by `n_values`.
     share_in_fit : float or None

@@ -49,7 +49,7 @@ class Contributions:
         The contribution of each column to the prediction of each row, in the unit of the prediction.
         ``base + values.sum(axis=1)`` are the predictions, up to rounding.
     standard_errors : ndarray of shape (n_rows, n_columns)
-        The standard errors of the contributions, as those of means over independent samples.
+        The standard errors of the contributions, computed as for means over independent samples.
     base : float
         The mean prediction of the samples with which the rows are compared.
     predictions : ndarray of shape (n_rows,)
@@ -81,11 +81,12 @@ def contributions(
 ) -> Contributions:
     """Compute the contribution of each column to predictions, as Shapley values.
 
-    These are sampled Shapley values [1]_, as in the package shap, for tables with columns of any type.
-    Together with the mean prediction, they sum to the prediction of a row. A sample of X becomes the
-    row to explain, column by column, in a random order. The change of the prediction when a column
-    takes the row's value is the contribution of this column. Each sample is used twice, in an order and
-    its reverse [2]_; contributions are means over all samples.
+    These are sampled Shapley values [1]_, as in the package shap, for columns of any type. Together
+    with the mean prediction, they sum to the prediction of a row. The values of a sample of X are
+    replaced by the values of the row to explain, one column after the other, in a random order. The
+    change of the prediction when the value of a column is replaced is the contribution of this column.
+    Each sample is used twice, in a random order and in the reverse order [2]_; contributions are means
+    over all samples.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def contributions(
         A fitted model. If it has `predict_proba`, the probability of a class is explained, otherwise
         the result of `predict`, which must be numeric.
     X : data frame or array-like of shape (n_samples, n_columns)
-        The table from which samples are drawn, for instance the training data.
+        The data from which samples are drawn, for instance the training data.
     rows : data frame or array-like of shape (n_rows, n_columns)
         The rows to explain, with the columns and types of X, such as ``X_test[:1]``.
     target : label or int, default=None
@@ -237,15 +238,16 @@ def feature_importance(
     sample_weight: ArrayLike | None = None,
     random_state: int | RandomState | None = None,
 ) -> Any:
-    """Compute how much the loss of a model grows when the values of one column are permuted.
+    """Compute how much the loss of a model increases when the values of one column are permuted.
 
-    This is permutation importance [1]_: with the same `random_state` the numbers are those of
-    :func:`sklearn.inspection.permutation_importance`. It takes data frames of any library, names the
-    columns, and is silent about new data that are unlike those in `fit`, as permuted rows are.
+    This is permutation importance [1]_. With the same `random_state`, the values are the same as those
+    of :func:`sklearn.inspection.permutation_importance`. This function accepts data frames of any
+    library, returns the names of the columns, and does not warn about permuted rows that differ from
+    the training data.
 
-    Use rows that the model was not fitted to: on the rows of `fit`, a column may seem to matter only
-    because the model knows these rows by it. If two columns say the same, permuting one of them changes
-    little, so both may seem not to matter.
+    Use rows that the model was not fitted to. On the training rows, a column may seem important only
+    because the model has overfitted to it. If two columns are strongly correlated, permuting one of
+    them changes little, so both may seem unimportant.
 
     Parameters
     ----------
@@ -257,8 +259,8 @@ def feature_importance(
         Their true values.
     scoring : str, callable or None, default=None
         The score of scikit-learn whose decrease is measured. None means "neg_log_loss" for classifiers
-        and "neg_root_mean_squared_error" for regressors, and so the increase of the log-loss or of the
-        root mean squared error.
+        and "neg_root_mean_squared_error" for regressors, so the increase of the log-loss or of the root
+        mean squared error is measured.
     n_repeats : int, default=5
         How often each column is permuted.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -269,13 +271,13 @@ def feature_importance(
     Returns
     -------
     importance : pandas.DataFrame of shape (n_columns, 2)
-        A row for each column of X, the most important first. `importance` is the mean increase of the
-        loss, and `std` its standard deviation over the permutations.
+        One row for each column of X, the most important first. `importance` is the mean increase of the
+        loss, and `std` is the standard deviation over the permutations.
 
     See Also
     --------
     plot_importance : Draw the result.
-    contributions : What moved the prediction of a single row.
+    contributions : The contribution of each column to the prediction of a row.
 
     References
     ----------
@@ -345,11 +347,11 @@ def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -
     Parameters
     ----------
     importance : pandas.DataFrame
-        What :func:`feature_importance` returned.
+        The result of :func:`feature_importance`.
     max_columns : int, default=20
-        The most columns that are drawn: the most important ones.
+        The maximum number of columns to draw; the most important ones are drawn.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw. None makes a new figure.
+        The axes to draw on. None creates a new figure.
 
     Returns
     -------

@@ -21,17 +21,17 @@ def fit_many(
     n_jobs: int | None = None,
     verbose: bool | int = False,
 ) -> list[_Model]:
-    """Fit many networks at the same time, each as if it were fitted alone, up to rounding.
+    """Fit many networks in parallel, with the same results as separate fits, up to rounding.
 
     Networks of the same depth, activation, loss, solver and dtype share compiled programs if padding
-    them to the same sizes costs less than compiling, and train at the same time. Networks with
-    ``solver='lbfgs'``, `verbose` or callbacks are fitted one after the other, after the others.
+    them to the same sizes takes less time than compiling, and are trained in parallel. Networks with
+    ``solver='lbfgs'``, `verbose` or callbacks are fitted last, one after the other.
 
     Networks may share a RandomState instance, or NumPy's global state with ``random_state=None``.
-    Networks that train at the same time then draw their initial parameters and one seed each from the
-    shared generator, in the order of the list, and shuffle with a new generator of that seed. Fitting
-    the list again from the same state gives the same models for any `n_jobs`. Fitting the networks one
-    after the other gives other models.
+    Networks that are trained in parallel then draw their initial parameters and one seed per network
+    from the shared generator, in the order of the list, and shuffle the samples with a new generator of
+    that seed. Fitting the list again from the same state gives the same models for any `n_jobs`.
+    Fitting the networks one after the other gives other models.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def fit_many(
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one, with None for networks without weights.
     n_jobs : int, default=None
-        Number of networks to train at the same time, in threads of this process. None means the number
-        of ``joblib.parallel_config``, or one per core without a configuration, unlike in scikit-learn,
-        and one within a joblib task. An int overrides this; -1 means one per core.
+        Number of networks to train in parallel, in threads of this process. None means the number of
+        ``joblib.parallel_config``, or one per core without a configuration, unlike in scikit-learn, and
+        one within a joblib task. An int overrides this; -1 means one per core.
     verbose : bool, default=False
         Whether to print the progress, about ten times.
 

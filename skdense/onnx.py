@@ -75,16 +75,17 @@ def to_onnx(
     """Convert a fitted tabular model, an ensemble or a network to ONNX.
 
     For a :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`, the ONNX model has
-    one input of shape ``(n_samples, 1)`` per column of the table that is used, with the name of the
-    column. An underscore is added to the empty name and to the names of outputs. An input is
+    one input of shape ``(n_samples, 1)`` for each used column, with the name of the column. An
+    underscore is added to the empty name and to the names of outputs. An input is
 
-    - float64 for numbers, also if the table contains them as strings; missing values are NaN. Booleans
-      are 0 and 1, durations are in seconds, and dates are in seconds since 1970-01-01 00:00 UTC;
-    - strings for categories and other strings. They are read as in Python: "" and white space are
-      missing values, in a column of strings also "NA", "?" and similar strings, and "1.0" is "1".
+    - float64 for numbers, also if they are stored as strings; missing values are NaN. Booleans are 0
+      and 1, durations are in seconds, and dates are in seconds since 1970-01-01 00:00 UTC;
+    - strings for categories and other strings. They are parsed as in `predict`: "" and white space are
+      missing values, in a column of strings also "NA", "?" and the other markers of missing values, and
+      "1.0" is the same category as "1".
 
-    :func:`onnx_inputs` builds all inputs from a table. For programs that do not use this package, the
-    metadata of the model has the properties
+    :func:`onnx_inputs` converts a data frame to all inputs. For programs that do not use this package,
+    the metadata of the model has the properties
 
     - `skdense.inputs`: a JSON list with one object per input: its name, the name and the kind of the
       column, and the value to pass; the range of numbers and dates in `fit`; the `unit` and the
@@ -93,10 +94,10 @@ def to_onnx(
     - `skdense.outputs`: a JSON object with the classes, quantiles and confidence level;
     - `skdense.version`: the version of this package.
 
-    Models that are not for tables have one input, `X`, of float32.
+    Ensembles and networks have one input, `X`, of float32.
 
-    The outputs of a classifier are `label` and `probabilities`, that of a regressor is `variable`, of
-    shape ``(n_samples, n_outputs)``.
+    The outputs of a classifier are `label` and `probabilities`. The output of a regressor is
+    `variable`, of shape ``(n_samples, n_outputs)``.
 
     Parameters
     ----------
@@ -125,8 +126,8 @@ def to_onnx(
     ImportError
         If the package onnx is not installed.
     ValueError
-        If a part of the model cannot be converted; the message names its parameter or class. Or if it
-        has no such quantiles, sets or intervals.
+        If a part of the model cannot be converted; the message names the parameter or class. Also if
+        the model does not have the requested quantiles, sets or intervals.
 
     Examples
     --------
@@ -205,13 +206,13 @@ def _check_has_uncertainty(model, quantiles, confidence_level):
         if value is not None and not hasattr(model, "_uncertainty"):
             raise ValueError(
                 f"{name} must be None for a {type(model).__name__}, got {value!r}: only a "
-                "TabularClassifier or TabularRegressor, and ensembles and blends that are no part of a "
-                "blend or a Pipeline, have quantiles, intervals and sets"
+                "TabularClassifier or TabularRegressor, and ensembles and blends outside of "
+                "blends and Pipelines, have quantiles, intervals and sets"
             )
 
 
 def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
-    """Build the inputs of a converted model from a table.
+    """Convert a data frame to the inputs of a converted model.
 
     Warns about data that differ from the training data, as `predict` does.
 
@@ -220,13 +221,13 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
     model : estimator
         The model that :func:`to_onnx` converted.
     X : data frame or array-like of shape (n_samples, n_features)
-        The table, as for `predict`.
+        The data, as for `predict`.
 
     Returns
     -------
     inputs : dict of str to ndarray of shape (n_samples, 1)
-        The inputs for `run` of an onnxruntime.InferenceSession, by their names. For models that are not
-        for tables it is `X`, of shape ``(n_samples, n_features)``.
+        The inputs for `run` of an onnxruntime.InferenceSession, by name. For ensembles and networks,
+        there is only the input `X`, of shape ``(n_samples, n_features)``.
 
     Examples
     --------

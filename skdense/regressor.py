@@ -1,4 +1,4 @@
-"""LowLevelMLPRegressor: its parameters, and the methods that know of numbers to predict."""
+"""LowLevelMLPRegressor: the parameters, and the methods that depend on the type of the targets."""
 
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -356,7 +356,7 @@ default='glorot_uniform'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The numbers to predict.
+            The targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
 
@@ -373,7 +373,7 @@ default='glorot_uniform'
         return fit_estimator(self, FitInput(X, y, sample_weight, incremental=True))
 
     def predict(self, X: MatrixLike) -> NDArray:
-        """Predict numbers.
+        """Predict the targets.
 
         Parameters
         ----------

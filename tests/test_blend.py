@@ -299,7 +299,9 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(
 def test_a_class_weight_of_a_member_beside_that_of_the_blend_is_told(cancer):
     X, y = cancer
     twice = CrossFitClassifier(LogisticRegression(class_weight="balanced", max_iter=1000), cv=2)
-    with pytest.warns(UserWarning, match="has a class_weight of its own, which is multiplied by that"):
+    with pytest.warns(
+        UserWarning, match="has a class_weight, which is multiplied by that of the ensemble"
+    ):
         BlendClassifier([("linear", twice)], class_weight="balanced").fit(scale(X), y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

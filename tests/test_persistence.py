@@ -286,7 +286,7 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 def test_ensembles_of_0_5_are_refused_with_what_to_do():
-    message = "a CrossFitClassifier saved by skdense 0.5 or earlier .* fit it again"
+    message = "a CrossFitClassifier saved by skdense 0.5 or earlier .* refit it"
     with pytest.raises(ValueError, match=message):
         joblib.load(SAVED_BY_0_5 / "blend.joblib")
 
@@ -476,5 +476,5 @@ def test_a_file_of_a_later_version_in_the_same_format_is_read(model, monkeypatch
 def test_an_ensemble_without_the_number_of_a_format_is_one_of_0_5():
     state = CrossFitRegressor(Ridge()).__getstate__()
     del state["_skdense_format"]
-    with pytest.raises(ValueError, match="fit it again"):
+    with pytest.raises(ValueError, match="refit it"):
         CrossFitRegressor(Ridge()).__setstate__(state)

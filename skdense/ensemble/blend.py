@@ -135,12 +135,12 @@ class BaseBlend(BaseOutOfFold):
         Returns
         -------
         summary : pandas.DataFrame
-            One row per model, and the last one, "all", for the blend. The columns are
+            One row per model, and a last row "all" for the blend. The columns are
 
             - `weight`: the weight of the model;
-            - `oof_loss`: the out-of-fold loss of the samples that all models hold out, that which the
-              weights minimize, but without weights of classes. It tells models apart also where a class
-              is rare and all models have the same accuracy;
+            - `oof_loss`: the out-of-fold loss on the samples that all models hold out. The weights
+              minimize this loss, but with class weights. It also distinguishes models that have the
+              same accuracy because a class is rare;
             - `oof_score`: the out-of-fold accuracy or R2 of these samples;
             - `n_members`: the number of members;
             - `fit_seconds`: the time from the start to the end of the fit, while other models were
@@ -181,7 +181,7 @@ class BaseBlend(BaseOutOfFold):
         super().__setstate__(state)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with `deep` also the models and their parameters.
+        """Get the parameters and, with `deep`, also the models and the parameters of the models.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class BaseBlend(BaseOutOfFold):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, models by their names, or parameters of models by ``<name>__<parameter>``.
+        """Set parameters, models by name, or parameters of models by ``<name>__<parameter>``.
 
         A model that is set to "drop" is ignored.
 
@@ -340,10 +340,10 @@ def _oof_proba_of(model, temperature):
 class BlendClassifier(LabelsMixin, BaseBlend):
     """Weighted average of classifiers, with weights that minimize the out-of-fold log-loss.
 
-    The models are fitted at the same time. The non-negative weights minimize the log-loss of the
-    weighted mean of the out-of-fold probabilities [1]_. Then the logits of all members are divided by
-    one temperature. Ensembles of a :class:`~sklearn.dummy.DummyClassifier` have no weight if the others
-    are clearly better, that is if their log-loss is lower by three standard errors.
+    The models are fitted in parallel. The non-negative weights minimize the log-loss of the weighted
+    mean of the out-of-fold probabilities [1]_. Then the logits of all members are divided by one
+    temperature. Ensembles of a :class:`~sklearn.dummy.DummyClassifier` get weight zero if the log-loss
+    of the others is lower by at least three standard errors.
 
     Parameters
     ----------
@@ -358,17 +358,17 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         Strength of a prior that shrinks the weights of the models towards equal weights, in samples.
 
     n_jobs : int, default=None
-        Number of models to fit at the same time; each model has an equal share of the cores for its
-        members, unless its own `n_jobs` is set. None means the number of ``joblib.parallel_config``, or
-        one per core without a configuration, unlike in scikit-learn. An int overrides both; -1 means
-        one per core.
+        Number of models to fit in parallel. Each model has an equal share of the cores to fit the
+        members, unless `n_jobs` of the model is set. None means the number of
+        ``joblib.parallel_config``, or one per core without a configuration, unlike in scikit-learn. An
+        int overrides both; -1 means one per core.
 
     class_weight : dict, "balanced" or None, default=None
-        Factor for the sample weights of each class, in the models, their temperatures and the weights
-        of the models. "balanced" gives all classes the same total weight. `oof_loss_` and `oof_score_`,
-        also of the models, do not use it. Samples of class weight zero are in no fold and no member is
-        trained on them, but transformers of models see them. If the models have a class_weight as well,
-        the weights are multiplied, with a warning.
+        Factor for the sample weights of each class. It affects the models, the temperatures and the
+        blend weights. "balanced" gives all classes the same total weight. `oof_loss_` and `oof_score_`
+        of the blend and of the models do not use class weights. Samples of a class with weight zero are
+        in no fold, and no member is trained on them, but transformers are fitted to them. If a model
+        has a class_weight as well, the weights are multiplied, with a warning.
 
     Attributes
     ----------
@@ -379,7 +379,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         The fitted models by their names.
 
     weights_ : ndarray of shape (n_models,)
-        The weights of the models, with sum 1. Models of weight 0 are not used for predictions.
+        The weights of the models, which sum to 1. Models with weight 0 are not used for predictions.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
@@ -389,8 +389,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         temperatures of the models. `temperature_` and `oof_proba_` of the models do not include it.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The out-of-fold probabilities: for each sample by members that were not trained on it; NaN if a
-        model with positive weight never held it out.
+        The out-of-fold probabilities: each sample is predicted by members that were not trained on it.
+        NaN if a model with positive weight has no such member.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
@@ -412,7 +412,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     References
     ----------
     .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of
-       Models", ICML. The weights here are those of the convex problem that its greedy search solves.
+       Models", ICML. The weights here are the solution of the convex problem that the greedy search of
+       this paper approximates.
 
     Examples
     --------
@@ -496,9 +497,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 class BlendRegressor(NumbersMixin, BaseBlend):
     """Weighted average of regressors, with weights that minimize the out-of-fold loss.
 
-    The models are fitted at the same time. The non-negative weights minimize the loss of the weighted
-    mean of the out-of-fold predictions. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no
-    weight if the others are clearly better, that is if their loss is lower by three standard errors.
+    The models are fitted in parallel. The non-negative weights minimize the loss of the weighted mean
+    of the out-of-fold predictions. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` get weight
+    zero if the loss of the others is lower by at least three standard errors.
 
     Parameters
     ----------
@@ -515,10 +516,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         Strength of a prior that shrinks the weights of the models towards equal weights, in samples.
 
     n_jobs : int, default=None
-        Number of models to fit at the same time; each model has an equal share of the cores for its
-        members, unless its own `n_jobs` is set. None means the number of ``joblib.parallel_config``, or
-        one per core without a configuration, unlike in scikit-learn. An int overrides both; -1 means
-        one per core.
+        Number of models to fit in parallel. Each model has an equal share of the cores to fit the
+        members, unless `n_jobs` of the model is set. None means the number of
+        ``joblib.parallel_config``, or one per core without a configuration, unlike in scikit-learn. An
+        int overrides both; -1 means one per core.
 
     loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
             default='squared_error'
@@ -542,11 +543,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         The fitted models by their names.
 
     weights_ : ndarray of shape (n_models,)
-        The weights of the models, with sum 1. Models of weight 0 are not used for predictions.
+        The weights of the models, which sum to 1. Models with weight 0 are not used for predictions.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The out-of-fold predictions: for each sample by members that were not trained on it; NaN if a
-        model with positive weight never held it out.
+        The out-of-fold predictions: each sample is predicted by members that were not trained on it.
+        NaN if a model with positive weight has no such member.
 
     oof_loss_ : float
         The mean loss of the out-of-fold predictions, as defined by scikit-learn's metrics; Huber's loss

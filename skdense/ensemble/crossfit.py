@@ -80,12 +80,12 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             The targets; for regressors also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, in training, early stopping and everything that is learned from
-            out-of-fold predictions. Samples of weight zero are in no fold, no member is trained on
-            them, and their out-of-fold predictions are NaN. If the mean of the positive weights is
-            below 1, all are scaled so that it is 1. For intervals and prediction sets only the ratios
-            of the weights matter: they count as ``sum(weights)**2 / sum(weights**2)`` samples (Kish,
-            1965). If the weights are counts of identical samples, repeat the rows.
+            Weights of the samples in training, in early stopping and in all estimates from out-of-fold
+            predictions. Samples of weight zero are in no fold, no member is trained on them, and their
+            out-of-fold predictions are NaN. If the mean of the positive weights is below 1, all are
+            scaled so that it is 1. Prediction intervals and sets depend only on the relative weights;
+            the effective sample size is ``sum(weights)**2 / sum(weights**2)`` (Kish, 1965). If the
+            weights are frequencies of identical rows, repeat the rows instead.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample. If `cv` is an int, all samples of a group are in the same fold.
             Regressors also use the groups to test whether the size of errors depends on the row.
@@ -116,7 +116,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     def __setstate__(self, state):
         if "_skdense_format" not in state:
             raise ValueError(
-                f"a {type(self).__name__} saved by skdense 0.5 or earlier cannot be used: fit it again"
+                f"a {type(self).__name__} saved by skdense 0.5 or earlier cannot be used: refit it"
             )
         super().__setstate__(state)
 
@@ -269,8 +269,8 @@ class BaseCrossFit(BaseOutOfFold):
         both_weigh = not np.array_equal(samples.weights, samples.own_weights)
         if both_weigh and members.class_weights_of(final_step(self.estimator)):
             warn(
-                f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
-                "that of the model which it is part of"
+                f"{final_step(self.estimator)!r} has a class_weight, which is multiplied by that of "
+                "the ensemble"
             )
         random_state = check_random_state(self.random_state)
         splits = samples.splits or draw_splits(
@@ -333,8 +333,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     The samples are split into `cv` folds, and one clone of the estimator, a member, is fitted outside
     each fold. Early stopping, if enabled, uses the held-out fold, so no samples are needed for
     validation only; classifiers other than networks need a `fit` that accepts `X_val`, `eval_X` or
-    `eval_set`. All networks are trained at the same time, as with :func:`skdense.fit_many`, on one copy
-    of the data.
+    `eval_set`. All networks are trained in parallel, as with :func:`skdense.fit_many`, on one copy of
+    the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
     The temperature :math:`T` minimizes the log-loss of the out-of-fold predictions [1]_. With few
@@ -343,8 +343,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     Parameters
     ----------
     estimator : classifier with `predict_proba`
-        A :class:`skdense.LowLevelMLPClassifier` or any other, which is cloned for each member, with its
-        own seed.
+        A :class:`skdense.LowLevelMLPClassifier` or any other classifier. It is cloned for each member,
+        with a different seed.
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of stratified, shuffled folds. A splitter may leave samples out:
@@ -357,9 +357,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         Whether to print the score of each member and the out-of-fold accuracy.
 
     n_jobs : int, default=None
-        Number of members to fit at the same time, and of threads that predict many samples. None means
-        the number of ``joblib.parallel_config``, or one per core without a configuration, unlike in
-        scikit-learn. An int overrides both; -1 means one per core.
+        Number of members to fit in parallel, and number of threads in predictions of many samples. None
+        means the number of ``joblib.parallel_config``, or one per core without a configuration, unlike
+        in scikit-learn. An int overrides both; -1 means one per core.
 
     Attributes
     ----------
@@ -376,9 +376,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         The number by which the logits are divided, from 0.22 to 4.5.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        The out-of-fold probabilities: for each sample by the member that held it out, after division of
-        the logits by the temperature; the mean if several members held it out, NaN if none did. A
-        member uses its held-out fold only for early stopping.
+        The out-of-fold probabilities: each sample is predicted by the member that was not trained on
+        it, after division of the logits by the temperature. The mean if there are several such members,
+        NaN if there is none. The members use the held-out fold only for early stopping.
 
     oof_loss_ : float
         The log-loss of the out-of-fold predictions.
@@ -396,7 +396,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     --------
     CrossFitRegressor : The same for regression.
     BlendClassifier : Weighted average of several ensembles.
-    skdense.TabularClassifier : The ensemble for tables with mixed columns.
+    skdense.TabularClassifier : An ensemble for tabular data.
 
     References
     ----------
@@ -482,14 +482,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     The samples are split into `cv` folds, and one clone of the estimator, a member, is fitted outside
     each fold. Early stopping, if enabled, uses the held-out fold, so no samples are needed for
     validation only; regressors other than networks need a `fit` that accepts `X_val`, `eval_X` or
-    `eval_set`. The prediction is the mean over the members. All networks are trained at the same time,
-    as with :func:`skdense.fit_many`, on one copy of the data.
+    `eval_set`. The prediction is the mean over the members. All networks are trained in parallel, as
+    with :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
     ----------
     estimator : regressor
-        A :class:`skdense.LowLevelMLPRegressor` or any other, which is cloned for each member, with its
-        own seed.
+        A :class:`skdense.LowLevelMLPRegressor` or any other regressor. It is cloned for each member,
+        with a different seed.
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of shuffled folds. A splitter may leave samples out: each member
@@ -502,15 +502,16 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         Whether to print the score of each member and the out-of-fold R2.
 
     n_jobs : int, default=None
-        Number of members to fit at the same time, and of threads that predict many samples. None means
-        the number of ``joblib.parallel_config``, or one per core without a configuration, unlike in
-        scikit-learn. An int overrides both; -1 means one per core.
+        Number of members to fit in parallel, and number of threads in predictions of many samples. None
+        means the number of ``joblib.parallel_config``, or one per core without a configuration, unlike
+        in scikit-learn. An int overrides both; -1 means one per core.
 
     scale_y : bool, default=False
-        Whether the members are trained on a scaled y, so that results do not depend on its unit, unless
-        they transform y themselves. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or
-        ``loss="gamma"``, which cannot be shifted; for losses such as LightGBM's "mape", and for
-        callables, y is not scaled. The members predict the scaled y, and the ensemble predicts y.
+        Whether the members are trained on a scaled y, so that results do not depend on the unit of y. y
+        is scaled to mean 0 and variance 1. With ``loss="poisson"`` or ``loss="gamma"``, y is only
+        divided by the mean. y is not scaled if the members transform y themselves, or for other losses
+        such as LightGBM's "mape", and callables. The members predict the scaled y, and the ensemble
+        predicts y.
 
     Attributes
     ----------
@@ -524,14 +525,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         With `scale_y`, members are trained on ``(y - center_) / scale_``; otherwise they are 0 and 1.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The out-of-fold predictions: for each sample by the member that held it out; the mean if several
-        members held it out, NaN if none did. A member uses its held-out fold only for early stopping,
-        and for `center_` and `scale_`.
+        The out-of-fold predictions: each sample is predicted by the member that was not trained on it.
+        The mean if there are several such members, NaN if there is none. The held-out fold is used only
+        for early stopping, and for `center_` and `scale_`.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions, in the estimator's own loss, so ensembles of other
-        losses cannot be compared by it: that which a parameter `loss` names as :class:`BlendRegressor`
-        does, with a `quantile` or `delta`; the squared error of all others.
+        The mean loss of the out-of-fold predictions. The loss is that of the estimator, if a parameter
+        `loss` has one of the names that :class:`BlendRegressor` accepts (with `quantile` or `delta`),
+        and the squared error otherwise. Do not compare ensembles with different losses by this value.
 
     oof_score_ : float
         The R2 of the out-of-fold predictions.
@@ -546,7 +547,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     --------
     CrossFitClassifier : The same for classification.
     BlendRegressor : Weighted average of several ensembles.
-    skdense.TabularRegressor : The ensemble for tables with mixed columns.
+    skdense.TabularRegressor : An ensemble for tabular data.
 
     Examples
     --------

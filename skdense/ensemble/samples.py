@@ -126,7 +126,7 @@ def _checked_groups(groups, n_samples):
         if missing := [row for row, group in enumerate(groups) if _is_missing(group)]:
             raise ValueError(
                 f"groups must not be missing, but {len(missing)} are, the first in row {missing[0]}; "
-                "give samples without a group a group of their own"
+                "assign a separate group to each sample without a group"
             )
     if groups.dtype == object:  # 1 and 1.0 are the same group
         groups = np.array([str(int(g)) if _is_whole(g) else str(g) for g in groups])

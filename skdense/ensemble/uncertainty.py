@@ -46,7 +46,7 @@ def _uncertainty_of(model):
     if not hasattr(model, "_uncertainty"):
         raise ValueError(
             f"this {type(model).__name__} is part of a blend, and only the blend has intervals and "
-            "prediction sets: use the blend, or fit the model on its own"
+            "prediction sets: use the blend, or fit the model separately"
         )
     return model._uncertainty
 
@@ -120,9 +120,9 @@ class LabelsMixin(ClassifierMixin):
         A prediction set contains the classes whose probability is at least a threshold. The threshold
         is computed from the out-of-fold probabilities so that the sets of the training samples have a
         coverage of `confidence_level`. If the probabilities are correct, no other score gives smaller
-        sets on average [1]_. The coverage of single classes may be lower or higher. The coverage is
-        weighted by `sample_weight`; a `class_weight` changes the probabilities, and so the sets, but
-        not the coverage.
+        sets on average [1]_. The coverage of an individual class may be lower or higher. The coverage
+        is weighted by `sample_weight`; a `class_weight` changes the probabilities and therefore the
+        sets, but not the coverage.
 
         Parameters
         ----------
@@ -232,8 +232,8 @@ class NumbersMixin(RegressorMixin):
         -------
         y : ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
             The quantiles. Of `n` samples in `fit`, those below ``1 / (n + 1)`` are -inf, or 0 if the
-            loss has positive predictions only, and those above ``n / (n + 1)`` are inf: so few samples
-            do not tell them.
+            loss has positive predictions only, and those above ``n / (n + 1)`` are inf: they cannot be
+            estimated from so few samples.
         """
         asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
         if asked.ndim > 1 or not ((asked >= 0) & (asked <= 1)).all():
@@ -256,7 +256,8 @@ class NumbersMixin(RegressorMixin):
     def predict_interval(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
         """Predict intervals that contain the true value with a given confidence.
 
-        Its ends are two quantiles of :meth:`predict_quantiles`: values are below it as often as above.
+        The bounds are two quantiles of :meth:`predict_quantiles`, so that values below and above the
+        interval are equally likely.
 
         Parameters
         ----------

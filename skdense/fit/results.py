@@ -261,7 +261,7 @@ def likely_cause(job: Job, network: Network) -> str:
         if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
     if not job.continues and estimator.n_init == 1 and not job.incremental:
-        cures.append("several draws with n_init")
+        cures.append("several initializations with n_init")
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."
     return cause + cure

@@ -25,29 +25,31 @@ _N_CANDIDATES = 64
 
 
 class PrunedSearchCV(RandomizedSearchCV):
-    """Search over parameters of a network, with cross-validation, that drops bad candidates early.
+    """Cross-validated search over parameters of a network that drops bad candidates early.
 
-    All candidates begin to train on all splits. At the first rung, a number of epochs, they are scored,
-    and the final score of each is forecast from its scores so far. The candidates with the best
-    forecasts continue to the next rung, and so on to `max_iter`. With the default rungs, 64 candidates
-    need about 40% of the epochs of a search without pruning.
+    All candidates begin to train on all splits. At the first rung (a number of epochs), the candidates
+    are scored, and the final score of each candidate is forecast from the scores so far. The candidates
+    with the best forecasts continue to the next rung, and so on until `max_iter`. With the default
+    rungs, 64 candidates need about 40% of the epochs of a search without pruning.
 
-    A candidate that reaches the end has been trained without interruption, so its scores are those of
-    GridSearchCV up to rounding. The networks train at the same time, in threads of this process.
+    A candidate that reaches the end has been trained without interruption, so its scores are the same
+    as with GridSearchCV, up to rounding. The networks are trained in parallel, in threads of this
+    process.
 
     Parameters
     ----------
     estimator : LowLevelMLPClassifier, LowLevelMLPRegressor, Pipeline or TransformedTargetRegressor
-        The network, with a `solver` other than 'lbfgs', or a model that ends with one. The steps before
-        it are fitted once for each split and each setting of these steps.
+        A network with a `solver` other than 'lbfgs', or a model that ends with such a network. The
+        steps before the network are fitted once for each split and each combination of the parameters
+        of these steps.
 
     param_distributions : dict or list of dicts
-        For each parameter name a list of values, or a distribution with a method `rvs`, as in
-        `scipy.stats`. Of several dicts, one is drawn first.
+        For each parameter name, a list of values, or a distribution with a method `rvs`, as in
+        `scipy.stats`. If there are several dicts, one of them is drawn first.
 
     n_candidates : int, default=None
         The number of candidates to draw; if all parameters have lists, they are drawn without
-        replacement. None uses the whole grid if all parameters have lists, and 64 draws otherwise.
+        replacement. None uses the whole grid if all parameters have lists, and 64 candidates otherwise.
 
     factor : float, default=1.6
         At each rung, 1 / `factor` of the candidates continue, rounded up.
@@ -89,7 +91,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         it reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
         `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is the
         time of a candidate up to this rung; the time of a rung is divided equally among the networks
-        that train at the same time.
+        that are trained in parallel.
 
     best_estimator_ : estimator
         The best candidate, fitted to all samples. Not available if ``refit=False``.
@@ -136,8 +138,8 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     See Also
     --------
-    sklearn.model_selection.HalvingRandomSearchCV : The same for any estimator; those that go on train
-        again from the start.
+    sklearn.model_selection.HalvingRandomSearchCV : The same for any estimator; candidates that
+        continue are trained again from the start.
 
     Notes
     -----
@@ -152,16 +154,16 @@ class PrunedSearchCV(RandomizedSearchCV):
     earlier score, candidates are scored once more before the first rung, and before a rung that is far
     from the previous one.
 
-    Networks are padded to share programs, which changes the last bits of the results. In float32 and
-    with large learning rates, training may amplify this.
+    Networks are padded to share programs, which changes the rounding of the results. In float32 and
+    with large learning rates, training may amplify the difference.
 
     Before training, the scorer is called once per split with an untrained network, so that its errors
     are raised immediately.
 
     `verbose` and `warm_start` of the network only affect the final fit to all samples.
 
-    Once a rung is over, Ctrl-C ends the search with a warning, and the best candidate of the rungs that
-    are over is refitted.
+    After the first rung, Ctrl-C ends the search with a warning, and the best candidate of the completed
+    rungs is refitted.
 
     References
     ----------

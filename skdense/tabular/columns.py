@@ -113,7 +113,7 @@ class TableEncoder(TransformerMixin, Saved):
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
             The targets, classes as integers or real values. They are only used to test which columns
-            with many levels are related to them. With None, no column is dropped by this test.
+            with many levels are related to y. With None, no column is dropped by this test.
 
         Returns
         -------
@@ -248,13 +248,13 @@ class TableEncoder(TransformerMixin, Saved):
         Parameters
         ----------
         input_features : object
-            Ignored: the names are based on the table in `fit`.
+            Ignored: the names are based on X in `fit`.
 
         Returns
         -------
         names : ndarray of shape (n_features_out,)
-            Distinct names that begin with the name of the column of the table: ``c=red`` is a level,
-            ``c~red`` a word, ``c`` a shifted number, and ``c:missing`` and others have their role after
+            Distinct names that begin with the name of the column of X: ``c=red`` is a level, ``c~red``
+            is a word, ``c`` is a shifted number, and ``c:missing`` and others contain the role after
             the colon.
         """
         check_is_fitted(self)

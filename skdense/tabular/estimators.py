@@ -98,12 +98,12 @@ class BaseTabular(Saved):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Encode the columns of the table and fit all models.
+        """Encode the columns of X and fit all models.
 
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
-            The table. Columns may have any type and missing values.
+            The data. Columns may have any type and missing values.
         y : array-like of shape (n_samples,)
             Class labels of any type for the classifier; real values for the regressor, which also
             supports the shape (n_samples, n_outputs).
@@ -115,7 +115,8 @@ class BaseTabular(Saved):
             rows instead.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample. If `cv` is None or an int, all samples of a group are in the same
-            fold, so that out-of-fold scores, intervals and prediction sets are valid for new groups.
+            fold, so that out-of-fold scores, intervals and prediction sets are estimates for new
+            groups.
 
         Returns
         -------

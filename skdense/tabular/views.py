@@ -202,7 +202,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         return scaled
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """The names of the columns, and of their ramps, which end with `/1`, `/2` and so on.
+        """Get the names of the columns and of the ramps, which end with `/1`, `/2` and so on.
 
         Parameters
         ----------
