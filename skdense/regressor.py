@@ -96,9 +96,9 @@ default='squared_error'
         Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether `fit` continues from the parameters of the last fit, with a new optimizer. The best
-        epoch so far is kept, unless epochs are now evaluated differently, for example with another
-        `loss` or validation set.
+        Whether `fit` continues from the parameters of the last fit, with a new optimizer. The best loss
+        or score of earlier fits is still the one to improve, unless losses or scores are not
+        comparable, for example because of another `loss` or validation set.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].

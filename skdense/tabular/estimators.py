@@ -290,9 +290,9 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     Parameters
     ----------
     preset : {"default", "fast"}, default="default"
-        What `models` and `cv` are if they are None. "default" is as described there. "fast" is for a
-        quarter of the time or less: the models are `trees`, `linear` and `constant`, each with 3 folds.
-        For more than 10 classes, `plain` takes the place of `trees`.
+        Determines `models` and `cv` if they are None. "default" is described there. "fast" fits only
+        `trees`, `linear` and `constant`, with 3 folds, in a quarter of the time or less. For more than
+        10 classes, `plain` is fitted instead of `trees`.
 
     models : list of str or (str, estimator), default=None
         The models: names from the list above, or pairs of a name and any classifier with
@@ -313,11 +313,12 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         missing in `predict`.
 
     monotonic_cst : dict or array-like of int of shape (n_features,), default=None
-        Monotonic constraints of columns: 1 if the probability of ``classes_[1]`` must not decrease with
-        the values of the column, -1 if it must not increase, 0 for no constraint. Keys of a dict are
-        names of columns, or positions in an array; other columns have no constraint. Columns must be
-        numbers or durations; pass a date as a number of days. Missing values may have any effect.
-        Constraints need two classes, and the models are only `trees` and `deep`.
+        Monotonic constraints of columns: 1 if the probability of ``classes_[1]`` must not decrease when
+        the column increases, -1 if it must not increase, and 0 for no constraint. The keys of a dict
+        are names of columns, or positions in an array; other columns have no constraint. Constrained
+        columns must be numbers or durations; pass a date as a number of days. The effect of missing
+        values is not constrained. Constraints are supported for two classes, and only `trees` and
+        `deep` are fitted.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`,
@@ -458,9 +459,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     Parameters
     ----------
     preset : {"default", "fast"}, default="default"
-        What `models` and `cv` are if they are None. "default" is as described there. "fast" is for a
-        quarter of the time or less: the models are `trees`, `linear` and `constant`, each with 3 folds.
-        For more than 10 columns of y, `plain` takes the place of `trees`.
+        Determines `models` and `cv` if they are None. "default" is described there. "fast" fits only
+        `trees`, `linear` and `constant`, with 3 folds, in a quarter of the time or less. For more than
+        10 columns of y, `plain` is fitted instead of `trees`.
 
     models : list of str or (str, estimator), default=None
         The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
@@ -480,12 +481,13 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         missing in `predict`.
 
     monotonic_cst : dict or array-like of int of shape (n_features,), default=None
-        Monotonic constraints of columns: 1 if the prediction must not decrease with the values of the
-        column, -1 if it must not increase, 0 for no constraint. Keys of a dict are names of columns, or
-        positions in an array; other columns have no constraint. Columns must be numbers or durations;
-        pass a date as a number of days. Missing values may have any effect. With constraints, the loss
-        must be "squared_error", "poisson" or "huber", the models are only `trees` and `deep`, and
-        intervals have the same width for all rows, so that quantiles follow the constraints, too.
+        Monotonic constraints of columns: 1 if the prediction must not decrease when the column
+        increases, -1 if it must not increase, and 0 for no constraint. The keys of a dict are names of
+        columns, or positions in an array; other columns have no constraint. Constrained columns must be
+        numbers or durations; pass a date as a number of days. The effect of missing values is not
+        constrained. With constraints, the loss must be "squared_error", "poisson" or "huber", only
+        `trees` and `deep` are fitted, and intervals have the same width for all rows, so that quantiles
+        satisfy the constraints as well.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`,
