@@ -44,6 +44,7 @@ def trusted_types() -> list[str]:
         "ensemble.crossfit": ["CrossFitClassifier", "CrossFitRegressor"],
         "tabular.estimators": ["TabularClassifier", "TabularRegressor"],
         "tabular.columns": ["TableEncoder"],
+        "tabular.means": ["LevelMeans"],
         "tabular.views": ["TableScaler"],
     }
     return [

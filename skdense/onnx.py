@@ -34,6 +34,7 @@ from skdense.ensemble.uncertainty import check_confidence_level
 from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
+from skdense.tabular.means import OTHER, LevelMeans
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
 from skdense.version import __version__
 
@@ -537,6 +538,28 @@ def _scaled(graph, view, X):
     return graph("Concat", *blocks, axis=1)
 
 
+def _with_means(graph, means, X):
+    """A LevelMeans: the means of a level stand in the row with the number of the level."""
+    blocks = [X]
+    for (place, frequency), levels, values in zip(
+        means.columns, means._levels, means._means, strict=True
+    ):
+        places = graph("Gather", X, np.array([place]), axis=1)
+        if frequency is not None:
+            n_rows = graph("Gather", X, np.array([frequency]), axis=1)
+            places = graph("Where", graph("Greater", n_rows, np.float32(0)), places, np.float32(OTHER))
+        row = graph(
+            "LabelEncoder",
+            places,
+            domain="ai.onnx.ml",
+            keys_floats=levels.tolist(),
+            values_int64s=[*range(len(levels))],
+            default_int64=len(levels),
+        )
+        blocks.append(graph("Gather", values, graph("Squeeze", row, np.array([1])), axis=0))
+    return graph("Concat", *blocks, axis=1)
+
+
 def _filled(graph, imputer, X):
     """A SimpleImputer."""
     values = np.asarray(imputer.statistics_, np.float32)
@@ -762,6 +785,7 @@ _CONVERTERS = {
     SimpleImputer: _filled,
     StandardScaler: _standardized,
     TableScaler: _scaled,
+    LevelMeans: _with_means,
     Pipeline: _steps,
     **dict.fromkeys((TabularClassifier, TabularRegressor), _table),
     **dict.fromkeys((BlendClassifier, BlendRegressor), _blend),

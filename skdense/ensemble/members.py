@@ -23,7 +23,11 @@ from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.threads import one_blas_thread
 from skdense.ensemble.calibration import regression_loss
-from skdense.ensemble.predictors import has_lightgbm_per_output, is_lightgbm
+from skdense.ensemble.predictors import (
+    has_lightgbm_per_output,
+    is_lightgbm,
+    is_pipeline_of_lightgbm,
+)
 from skdense.ensemble.progress import fold_name
 from skdense.final_step import fit_arguments, nested
 from skdense.fit.fitting import fit_together, outcome
@@ -207,19 +211,28 @@ def fit_member(
         if not y[rows].any():
             constant = np.full(y.shape[1:], 0.5 / len(rows))
             member = DummyRegressor(strategy="constant", constant=constant)
-    weight = None if sample_weight is None else sample_weight[rows]
-    arguments = fit_arguments(member, sample_weight=weight)
-    arguments |= _validation(
-        member, X, y, encoded_classes, validation_rows, sample_weight, callback is not None
+    X_rows, X_fold = (compat.safe_indexing(X, part) for part in (rows, validation_rows))
+    weight, fold_weight = (
+        None if sample_weight is None else sample_weight[part] for part in (rows, validation_rows)
     )
-    if is_lightgbm(member):
+    last = member
+    if is_pipeline_of_lightgbm(member):
+        # What stands before LightGBM learns from the rows of the member, and not from its fold.
+        *before, (_, last) = member.steps
+        for _, step in before:
+            X_rows = step.fit_transform(X_rows, y[rows])
+            X_fold = step.transform(X_fold) if len(X_fold) else X_fold
+    arguments = fit_arguments(last, sample_weight=weight)
+    y_fold, has_callback = y[validation_rows], callback is not None
+    arguments |= _validation(last, X_fold, y_fold, fold_weight, encoded_classes, has_callback)
+    if is_lightgbm(last):
         arguments["callbacks"] = [lambda _: stop.check()]
-        if "eval_X" in arguments and callback is not None:
+        if "eval_X" in arguments and has_callback:
             arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
     # it was, which another thread may have limited then.
     with ThreadpoolController().select(user_api="openmp").limit(limits=1):
-        member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
+        last.fit(X_rows, y[rows], **arguments)
     classes_of_member = getattr(member, "classes_", None)
     if labels is not None and classes_of_member is not None:
         # In the order of the member's own columns, which may be those of more classes than its rows'.
@@ -239,8 +252,8 @@ def _score(member, fold, X, y, sample_weight):
     return score(y[fold], predictions, sample_weight=fold_weight)
 
 
-def _validation(member, X, y, encoded_classes, fold, sample_weight, has_callback):
-    """The arguments by which a member that stops early is validated on its fold.
+def _validation(member, X, y, weight, encoded_classes, has_callback):
+    """The arguments by which a member that stops early is validated on its fold: X, y and weights.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
     """
@@ -248,11 +261,9 @@ def _validation(member, X, y, encoded_classes, fold, sample_weight, has_callback
     stopping = [name for name in _STOPPING if own.get(name)]
     if not (stopping or has_callback) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
         return {}
-    if not len(fold):
+    if not len(y):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
         return {}
-    X, y = compat.safe_indexing(X, fold), y[fold]
-    weight = None if sample_weight is None else sample_weight[fold]
     if "X_val" in takes:
         arguments = {"X_val": X, "y_val": y, "sample_weight_val": weight}
     elif "eval_X" in takes:

@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import Pipeline
 
 from skdense import compat
 from skdense.base import is_network
@@ -111,6 +112,29 @@ def _predict_of_outputs(model, X):
     return np.column_stack([predictor_of(part).predict(part, X) for part in model.estimators_])
 
 
+def is_pipeline_of_lightgbm(model: Any) -> bool:
+    """Whether a model is a Pipeline that ends with LightGBM's own, after steps of this package."""
+    if type(model) is not Pipeline or not is_lightgbm(model.steps[-1][1]):
+        return False
+    return all(type(step).__module__.startswith("skdense.") for _, step in model.steps[:-1])
+
+
+def _before_lightgbm(pipeline, X):
+    """The model at the end of a Pipeline, and X as the steps before transform it."""
+    *before, (_, model) = pipeline.steps
+    for _, step in before:
+        X = step.transform(X)
+    return model, X
+
+
+def _log_proba_of_pipeline(pipeline, X):
+    return _log_proba_of_lightgbm(*_before_lightgbm(pipeline, X))
+
+
+def _predict_of_pipeline(pipeline, X):
+    return _predict_of_lightgbm(*_before_lightgbm(pipeline, X))
+
+
 # --- linear models ------------------------------------------------------------------------------------
 
 
@@ -158,6 +182,12 @@ PREDICTORS = (
         has_lightgbm_per_output,
         _log_proba,
         _predict_of_outputs,
+        uses_one_thread=lambda model: True,
+    ),
+    Predictor(
+        is_pipeline_of_lightgbm,
+        _log_proba_of_pipeline,
+        _predict_of_pipeline,
         uses_one_thread=lambda model: True,
     ),
     Predictor(

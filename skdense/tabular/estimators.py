@@ -32,6 +32,7 @@ from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, shallow_copy
 from skdense.frames import table_of
 from skdense.tabular import monotone
+from skdense.tabular.means import level_columns
 from skdense.tabular.models import (
     MODELS,
     PRIOR_SAMPLES,
@@ -205,7 +206,9 @@ class BaseTabular(Saved):
             # The table becomes numbers.
             fitted.encoder_ = TableEncoder(self.column_kinds)
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
-            task = task._replace(n_columns=matrix.shape[1])
+            task = task._replace(
+                n_columns=matrix.shape[1], levels=level_columns(fitted.encoder_.output_roles_)
+            )
             if constraints:
                 signs = monotone.encoded_constraints(constraints, fitted.encoder_)
                 task = task._replace(monotonic_cst=signs)
@@ -275,6 +278,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_;
     - `trees`: LightGBM's boosted trees, on unscaled columns;
     - `deep`: the same with more leaves, up to 127 for many rows;
+    - `means`: `trees` on columns that include the means of y by level, for columns of many levels;
     - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which selects its penalty;
     - `sparse`: the same with an L1 penalty;
     - `constant`: the class frequencies, with no weight if the other models are clearly better.
@@ -282,10 +286,11 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     Each model has one member per fold, trained on the other rows. Networks and trees use the log-loss
     of the held-out fold for early stopping. Networks have two hidden layers of 128 units, or 64 for two
     classes. The number of rows determines the number of epochs, the minibatches and the number of
-    folds. With fewer than 400 training rows, early stopping is off. By default, `trees` and `deep` are
-    used for at most 10 classes, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant`
-    for fewer than 10,000 rows. `sparse` is used only for binary classification with at most ``max(1000,
-    5 * n_encoded_columns)`` rows.
+    folds. With fewer than 400 training rows, early stopping is off. By default, `trees`, `deep` and
+    `means` are used for at most 10 classes, `deep` and `means` for at least 5,000 rows, and `linear`,
+    `sparse` and `constant` for fewer than 10,000 rows. `means` is used only if a tenth of the rows have
+    categories without an encoded column of their own. `sparse` is used only for binary classification
+    with at most ``max(1000, 5 * n_encoded_columns)`` rows.
 
     Parameters
     ----------
@@ -449,8 +454,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     By default, `trees` and `deep` are used for at most 10 columns of y, each of which has trees of its
     own, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error and
-    fewer than 10,000 rows. `sparse` is used for at most 10 columns of y, each of which has a model of
-    its own, and at most 5 rows per encoded column.
+    fewer than 10,000 rows. `means` is used for a single column of y, and otherwise as in
+    classification. `sparse` is used for at most 10 columns of y, each of which has a model of its own,
+    and at most 5 rows per encoded column.
 
     The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
     predictions. It is a constant, a function of the prediction, or a prediction of additional trees
@@ -464,13 +470,13 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         10 columns of y, `plain` is fitted instead of `trees`.
 
     models : list of str or (str, estimator), default=None
-        The models: `plain`, `ramps`, `trees`, `deep`, `linear`, `sparse`, `constant`, or pairs of a
-        name and any regressor, as described for :class:`TabularClassifier`. None selects models by the
-        number of rows and columns of y. If a list is given, exactly these models are fitted; a built-in
-        model that does not support the loss raises a ValueError. Regressors are trained on a scaled y,
-        see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units of y, such
-        as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of y. To train
-        a regressor on the original y, pass ``("svr", CrossFitRegressor(SVR(epsilon=3),
+        The models: `plain`, `ramps`, `trees`, `deep`, `means`, `linear`, `sparse`, `constant`, or pairs
+        of a name and any regressor, as described for :class:`TabularClassifier`. None selects models by
+        the number of rows and columns of y. If a list is given, exactly these models are fitted; a
+        built-in model that does not support the loss raises a ValueError. Regressors are trained on a
+        scaled y, see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units
+        of y, such as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of
+        y. To train a regressor on the original y, pass ``("svr", CrossFitRegressor(SVR(epsilon=3),
         scale_y=False))``. `scale_y` of this wrapper is used, and `cv` and `random_state` are ignored.
 
     column_kinds : dict, default=None

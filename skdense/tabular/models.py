@@ -28,6 +28,7 @@ from skdense.ensemble.samples import Samples
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.levels import SMALL_TREES, TREES
+from skdense.tabular.means import LevelMeans
 from skdense.tabular.views import TableScaler
 
 
@@ -52,6 +53,9 @@ class Task(NamedTuple):
         The `loss`, `quantile` and `delta` of a regressor, for y of deviation 1; none of a classifier.
     network_params : dict
         What the user sets of networks.
+    levels : list of (int, int or None)
+        The encoded columns with the place and the frequency of levels, a pair for each column of the
+        table that has them, see `LevelMeans`; none before the table is read.
     monotonic_cst : list of int or None
         The constraints of the columns, -1, 0 or 1, if there are some; before the table is read, those
         that the user has set.
@@ -67,6 +71,7 @@ class Task(NamedTuple):
     n_outputs: int
     loss_params: dict[str, Any]
     network_params: dict[str, Any]
+    levels: list[tuple[int, int | None]] | tuple = ()
     monotonic_cst: list[int] | None = None
     is_fast: bool = False
 
@@ -188,8 +193,10 @@ _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
 rows there are, the more rare combinations of levels can be learned."""
-_ROWS_PER_LEAF, _MOST_LEAVES = 100, 127
-"""Deep trees have a leaf for so many rows, up to a number of leaves."""
+_ROWS_OF_DEEP, _ROWS_PER_LEAF, _MOST_LEAVES = 5_000, 100, 127
+"""With so many rows there are deep trees, which have a leaf for so many rows, up to a number."""
+_ROWS_OF_MEANS, _CLASS_ROWS_OF_MEANS = 5_000, 5
+"""With so many rows, and so many of each class, some trees see means of y by level."""
 _COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 63
 """A tree sees about so many columns of a table that has more. With more columns than rows, each column
 has at most so many bins."""
@@ -250,6 +257,20 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
 def _for_outputs(estimator, task):
     """A regressor of one column of y for each of several columns."""
     return MultiOutputRegressor(estimator) if task.n_outputs > 1 else estimator
+
+
+def _means(task: Task) -> BaseEstimator:
+    """Small trees that also see the means of y by level, if there are levels to learn them of."""
+    if not _may_have_means(task):
+        return _trees(task)
+    target_type = "multiclass" if task.n_classes > 2 else "binary" if task.n_classes else "continuous"
+    means = LevelMeans(task.levels, target_type=target_type)
+    return Pipeline([("means", means), ("trees", _trees(task))])
+
+
+def _may_have_means(task: Task) -> bool:
+    are_few = 0 < task.n_classes and task.rarest_class_size < _CLASS_ROWS_OF_MEANS
+    return bool(task.levels) and not are_few and task.monotonic_cst is None
 
 
 class Patience:
@@ -434,10 +455,18 @@ MODELS = {
     "deep": Model(
         TableScaler(None),
         partial(_trees, are_deep=True),
-        least_rows=5_000,
+        least_rows=_ROWS_OF_DEEP,
         most_classes=10,
         most_outputs=_MOST_OUTPUTS,
         can_be_monotone=True,
+    ),
+    "means": Model(
+        TableScaler(None),
+        _means,
+        least_rows=_ROWS_OF_MEANS,
+        most_classes=10,
+        condition=_may_have_means,
+        most_outputs=1,
     ),
 }
 """The models by their names.
@@ -484,7 +513,9 @@ def models_of(
     if len(dict(pipelines)) < len(pipelines):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in pipelines]}")
     # `fit_member` makes one for each member. A user's estimator in their place has its own setting.
-    stopped = [name for name in ("trees", "deep") if name in models and task.n_trained_on >= FEW_ROWS]
+    stopped = [
+        name for name in ("trees", "deep", "means") if name in models and task.n_trained_on >= FEW_ROWS
+    ]
     return pipelines, dict.fromkeys(stopped, Patience)
 
 

@@ -1,0 +1,140 @@
+"""Means of y by level: the model `means` sees them, learned from the rows of their member."""
+
+import pickle
+import warnings
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import skops.io
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
+
+from skdense import TabularClassifier, TabularRegressor, trusted_types
+from skdense.onnx import to_onnx
+from skdense.tabular.means import LevelMeans
+from skdense.tabular.models import Task, models_of
+
+N_LEVELS, N = 601, 5_200
+RNG = np.random.default_rng(0)
+SHOPS = RNG.integers(N_LEVELS, size=N)
+TABLE = pd.DataFrame({"shop": [f"shop{shop}" for shop in SHOPS], "size": RNG.normal(size=N)})
+TABLE.loc[::50, "shop"] = None
+SALES = RNG.normal(size=N_LEVELS)[SHOPS] + TABLE["size"].to_numpy() + RNG.normal(size=N)
+LABELS = np.where(SALES > 0, "high", "low")
+OLD, NEW = slice(0, 5_000), slice(5_000, N)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return TabularClassifier(models=["means"], cv=2, random_state=0).fit(TABLE[OLD], LABELS[OLD])
+
+
+def with_new_shops():
+    table = TABLE[NEW].copy()
+    table.iloc[:20, 0] = "a new shop"
+    return table
+
+
+@pytest.mark.parametrize(
+    ("target_type", "y"),
+    [
+        ("continuous", RNG.normal(size=300)),
+        ("binary", RNG.integers(2, size=300)),
+        ("multiclass", RNG.integers(4, size=300)),
+    ],
+)
+def test_means_are_those_of_target_encoder(target_type, y):
+    """Rare and new levels, whose frequency is 0, are one level."""
+    levels = np.random.default_rng(0).integers(30, size=(300, 2))
+    rows = np.log(1 + np.arange(30.0))
+    X = np.column_stack([levels[:, 0] / 30, rows[levels[:, 0]], levels[:, 1] / 30]).astype(np.float32)
+    means = LevelMeans([(0, 1), (2, None)], target_type=target_type, random_state=0)
+    in_fit, later = means.fit_transform(X[:200], y[:200]), means.transform(X)
+    codes = np.column_stack([np.where(X[:, 1] > 0, X[:, 0], -1), X[:, 2]])
+    folds = (KFold if target_type == "continuous" else StratifiedKFold)(5, shuffle=True, random_state=0)
+    encoder = TargetEncoder(target_type=target_type, smooth=10, cv=folds)
+    expected = np.hstack([X[:200], encoder.fit_transform(codes[:200], y[:200])])
+    assert_allclose(in_fit, expected, rtol=1e-6)
+    assert_allclose(later, np.hstack([X, encoder.transform(codes)]), rtol=1e-6)
+
+
+def test_trees_predict_better_with_the_means_of_levels(fitted):
+    """Most of the 601 shops have no column of their own, but all have a place in the alphabet."""
+    trees = TabularClassifier(models=["trees"], cv=2, random_state=0).fit(TABLE[OLD], LABELS[OLD])
+    losses = [log_loss(LABELS[NEW], model.predict_proba(TABLE[NEW])) for model in (fitted, trees)]
+    assert losses[0] < 0.95 * losses[1]
+
+
+def test_means_do_not_know_the_fold():
+    """Where y is noise, levels of few rows do not predict the rows that are held out."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=5_000)
+    table = pd.DataFrame({"shop": rng.permutation(np.repeat(np.arange(2_500), 2)).astype(str)})
+    table["size"] = rng.normal(size=5_000)
+    kinds = {"shop": "category"}
+    model = TabularRegressor(models=["means"], column_kinds=kinds, cv=2, random_state=0)
+    model.fit(table, noise)
+    assert type(model.ensemble_.estimators_[0][-1].estimators_[0]) is Pipeline
+    assert -0.1 < model.oof_score_ < 0.01
+
+
+def test_means_are_kept_in_files(fitted):
+    proba = fitted.predict_proba(with_new_shops())
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(loaded.predict_proba(with_new_shops()), proba)
+    file = skops.io.dumps(fitted)
+    assert set(skops.io.get_untrusted_types(data=file)) <= set(trusted_types())
+    loaded = skops.io.loads(file, trusted=trusted_types())
+    assert_array_equal(loaded.predict_proba(with_new_shops()), proba)
+
+
+def test_onnx_has_the_means(fitted):
+    session = onnxruntime.InferenceSession(to_onnx(fitted).SerializeToString())
+    table = with_new_shops()
+    inputs = {
+        "shop": table[["shop"]].fillna("").to_numpy(object),
+        "size": table[["size"]].to_numpy(),
+    }
+    labels, proba = session.run(["label", "probabilities"], inputs)
+    assert_array_equal(labels.ravel(), fitted.predict(table))
+    assert_allclose(proba, fitted.predict_proba(table), atol=1e-6)
+
+
+def test_means_are_a_default_model_of_large_tables_with_many_levels():
+    def names(n_rows, levels, **changes):
+        task = Task(
+            n_rows=n_rows,
+            n_trained_on=n_rows // 2,
+            rarest_class_size=0,
+            n_columns=10,
+            n_classes=0,
+            n_outputs=1,
+            loss_params={"loss": "squared_error", "quantile": 0.5, "delta": 1.0},
+            network_params={},
+            levels=levels,
+            **changes,
+        )
+        models, callbacks = models_of(None, task, 2, np.random.RandomState(0), False)
+        assert ("means" in callbacks) == ("means" in dict(models))
+        return [*dict(models)]
+
+    assert "means" in names(5_000, [(0, 1)])
+    assert "means" not in names(4_999, [(0, 1)])
+    assert "means" not in names(5_000, ())
+    assert names(5_000, [(0, 1)], monotonic_cst=[0] * 10) == ["trees", "deep"]
+
+
+def test_a_class_of_few_rows_has_no_means():
+    """TargetEncoder would warn of it."""
+    labels = LABELS.copy()
+    labels[:4] = "closed"
+    model = TabularClassifier(models=["means"], cv=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(TABLE[OLD], labels[OLD])
+    assert not any(type(m) is Pipeline for m in model.ensemble_.estimators_[0][-1].estimators_)
