@@ -245,9 +245,8 @@ class BaseTabular(Saved):
         Returns
         -------
         summary : pandas.DataFrame
-            One row per model, and the last one, "all", for the blend, with weights, out-of-fold losses
-            and scores, numbers of members and times; see
-            :meth:`skdense.ensemble.BlendClassifier.summary`.
+            One row per model, and a last row "all" for the blend, with weights, out-of-fold losses and
+            scores, numbers of members and times; see :meth:`skdense.ensemble.BlendClassifier.summary`.
         """
         check_is_fitted(self)
         return self.ensemble_.summary()
@@ -278,7 +277,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_;
     - `trees`: LightGBM's boosted trees, on unscaled columns;
     - `deep`: the same with more leaves, up to 127 for many rows;
-    - `means`: `trees` on columns that include the means of y by level, for columns of many levels;
+    - `means`: `trees` with target encoding (means of y by category) of columns with many categories;
     - `linear`: a :class:`~sklearn.linear_model.LogisticRegressionCV`, which selects its penalty;
     - `sparse`: the same with an L1 penalty;
     - `constant`: the class frequencies, with no weight if the other models are clearly better.
@@ -288,9 +287,9 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     classes. The number of rows determines the number of epochs, the minibatches and the number of
     folds. With fewer than 400 training rows, early stopping is off. By default, `trees`, `deep` and
     `means` are used for at most 10 classes, `deep` and `means` for at least 5,000 rows, and `linear`,
-    `sparse` and `constant` for fewer than 10,000 rows. `means` is used only if a tenth of the rows have
-    categories without an encoded column of their own. `sparse` is used only for binary classification
-    with at most ``max(1000, 5 * n_encoded_columns)`` rows.
+    `sparse` and `constant` for fewer than 10,000 rows. `means` is used only if at least a tenth of the
+    rows have categories that are too rare for a separate encoded column. `sparse` is used only for
+    binary classification with at most ``max(1000, 5 * n_encoded_columns)`` rows.
 
     Parameters
     ----------
@@ -452,11 +451,11 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
     more.
 
-    By default, `trees` and `deep` are used for at most 10 columns of y, each of which has trees of its
-    own, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error and
-    fewer than 10,000 rows. `means` is used for a single column of y, and otherwise as in
-    classification. `sparse` is used for at most 10 columns of y, each of which has a model of its own,
-    and at most 5 rows per encoded column.
+    By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each
+    column, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error
+    and fewer than 10,000 rows. `means` is used for a single column of y, under the same conditions as
+    in classification. `sparse` is used for at most 10 columns of y, with a separate model for each
+    column, and for at most 5 rows per encoded column.
 
     The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
     predictions. It is a constant, a function of the prediction, or a prediction of additional trees
