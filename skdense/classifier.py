@@ -45,11 +45,15 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer. 'sgd' is stochastic gradient descent, 'adam' is Adam [1]_, 'adamw' is Adam with
-        decoupled weight decay (see `weight_decay`), and 'lbfgs' is scipy's L-BFGS-B on all samples at
-        once, always in float64. With 'lbfgs', `max_iter` limits the number of iterations, and `tol` is
-        the tolerance on the gradient. 'lbfgs' does not use validation data: `early_stopping` has no
-        effect, and of the loss and score attributes, only `loss_` and `init_losses_` are set.
+        The optimizer.
+
+        - 'sgd' is stochastic gradient descent.
+        - 'adam' is Adam [1]_.
+        - 'adamw' is Adam with decoupled weight decay, see `weight_decay`.
+        - 'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits the
+          number of iterations, and `tol` is the tolerance on the gradient. Validation data are not
+          used: `early_stopping` has no effect, and of the loss and score attributes, only `loss_` and
+          `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -59,11 +63,16 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
-        Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
-        each epoch; 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
-        `n_iter_no_change`), and stops training when the learning rate is at most 1e-6. 'adam' ignores
-        these two, as in MLPClassifier. 'cosine' decreases the rate in each step along half a cosine, to
-        0 after `max_iter` epochs.
+        Learning rate schedule.
+
+        - 'constant' uses `learning_rate_init`.
+        - 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch.
+        - 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
+          `n_iter_no_change`), and stops training when the learning rate is at most 1e-6.
+        - 'cosine' decreases the learning rate in each step along half a cosine, to 0 after `max_iter`
+          epochs.
+
+        'adam' ignores 'invscaling' and 'adaptive', as in MLPClassifier.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -131,10 +140,14 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        Initialization of the parameters. 'glorot_uniform' is the initialization of MLPClassifier [2]_;
-        'he_uniform' and 'he_normal' are those of He et al. [3]_; 'lecun_normal' draws kernels from a
-        normal distribution with variance ``1 / fan_in``; 'uniform' draws kernels from [0, 1). Biases
-        are zero, except with 'glorot_uniform'.
+        Initialization of the parameters.
+
+        - 'glorot_uniform' is the initialization of MLPClassifier [2]_.
+        - 'he_uniform' and 'he_normal' are those of He et al. [3]_.
+        - 'lecun_normal' draws kernels from a normal distribution with variance ``1 / fan_in``.
+        - 'uniform' draws kernels from [0, 1).
+
+        Biases are zero, except with 'glorot_uniform'.
 
     n_init : int, default=1
         Number of networks that are trained from different initial parameters. The network with the
@@ -160,12 +173,16 @@ default='glorot_uniform'
         including the penalty; a larger gradient is scaled down to it. None and inf mean no limit.
 
     scoring : 'loss', str, callable or None, default=None
-        The score on validation samples that early stopping uses. None is the accuracy, as in
-        MLPClassifier, and 'loss' is the negative loss. Another str is the name of a scikit-learn
-        scorer, and a callable is a scorer ``scorer(estimator, X, y)``, for which higher values are
-        better. A scorer that supports `sample_weight` receives the weights of the validation samples,
-        including class weights. Scorers are called after each epoch, which takes longer than the
-        built-in accuracy and loss, and in several threads if several networks are trained in parallel.
+        The score on validation samples that early stopping uses; higher values are better.
+
+        - None is the accuracy, as in MLPClassifier.
+        - 'loss' is the negative loss.
+        - Another str is the name of a scikit-learn scorer.
+        - A callable is a scorer ``scorer(estimator, X, y)``.
+
+        A scorer that supports `sample_weight` receives the weights of the validation samples, including
+        class weights. Scorers are called after each epoch, which takes longer than the built-in
+        accuracy and loss, and in several threads if several networks are trained in parallel.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         The loss to minimize. 'log_loss' is the log-loss of logistic outputs (binary and multilabel) or

@@ -51,11 +51,15 @@ default='squared_error'
         Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        The optimizer. 'sgd' is stochastic gradient descent, 'adam' is Adam [1]_, 'adamw' is Adam with
-        decoupled weight decay (see `weight_decay`), and 'lbfgs' is scipy's L-BFGS-B on all samples at
-        once, always in float64. With 'lbfgs', `max_iter` limits the number of iterations, and `tol` is
-        the tolerance on the gradient. 'lbfgs' does not use validation data: `early_stopping` has no
-        effect, and of the loss and score attributes, only `loss_` and `init_losses_` are set.
+        The optimizer.
+
+        - 'sgd' is stochastic gradient descent.
+        - 'adam' is Adam [1]_.
+        - 'adamw' is Adam with decoupled weight decay, see `weight_decay`.
+        - 'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits the
+          number of iterations, and `tol` is the tolerance on the gradient. Validation data are not
+          used: `early_stopping` has no effect, and of the loss and score attributes, only `loss_` and
+          `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -65,11 +69,16 @@ default='squared_error'
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
-        Learning rate schedule. 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after
-        each epoch; 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
-        `n_iter_no_change`), and stops training when the learning rate is at most 1e-6. 'adam' ignores
-        these two, as in MLPRegressor. 'cosine' decreases the rate in each step along half a cosine, to
-        0 after `max_iter` epochs.
+        Learning rate schedule.
+
+        - 'constant' uses `learning_rate_init`.
+        - 'invscaling' sets ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch.
+        - 'adaptive' divides the learning rate by 5 where 'constant' would stop (see
+          `n_iter_no_change`), and stops training when the learning rate is at most 1e-6.
+        - 'cosine' decreases the learning rate in each step along half a cosine, to 0 after `max_iter`
+          epochs.
+
+        'adam' ignores 'invscaling' and 'adaptive', as in MLPRegressor.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -136,10 +145,14 @@ default='squared_error'
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
-        Initialization of the parameters. 'glorot_uniform' is the initialization of MLPRegressor [2]_;
-        'he_uniform' and 'he_normal' are those of He et al. [3]_; 'lecun_normal' draws kernels from a
-        normal distribution with variance ``1 / fan_in``; 'uniform' draws kernels from [0, 1). Biases
-        are zero, except with 'glorot_uniform'.
+        Initialization of the parameters.
+
+        - 'glorot_uniform' is the initialization of MLPRegressor [2]_.
+        - 'he_uniform' and 'he_normal' are those of He et al. [3]_.
+        - 'lecun_normal' draws kernels from a normal distribution with variance ``1 / fan_in``.
+        - 'uniform' draws kernels from [0, 1).
+
+        Biases are zero, except with 'glorot_uniform'.
 
     n_init : int, default=1
         Number of networks that are trained from different initial parameters. The network with the
