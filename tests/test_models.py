@@ -74,7 +74,9 @@ def suiting(**its):
 def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are():
     assert suiting(n_rows=51) == suiting(n_rows=4_999) == "plain ramps trees linear constant"
     assert suiting(n_rows=9_999) == "plain ramps trees linear constant deep"
-    assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "plain ramps trees deep"
+    assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "ramps trees deep"
+    assert suiting(n_rows=10_000, n_classes=3) == "plain ramps trees deep"
+    assert suiting(n_rows=10_000, n_outputs=2) == "plain ramps trees deep"
     assert suiting(n_classes=2) == "ramps trees linear constant sparse"
     assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
     assert suiting(n_classes=11) == suiting(n_outputs=11) == "plain ramps linear constant"

@@ -449,7 +449,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
     Members are trained on a scaled y by default, so the results do not depend on the unit of y.
     Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
-    more.
+    more, and are not used for a single column of y and 10,000 rows or more.
 
     By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each
     column, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error

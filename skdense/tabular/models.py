@@ -83,7 +83,7 @@ _FOLDS = 8
 _SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
 """From this many rows on, five folds are as good for numbers, and narrow networks for `plain`."""
 _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
-"""From this many rows on, four folds are about as good as more."""
+"""From this many rows on, four folds are about as good as more, and regression needs no `plain`."""
 _FOLDS_OF_FAST = 3
 """The number of folds of the preset "fast"."""
 
@@ -430,11 +430,19 @@ class Model(NamedTuple):
         return None
 
 
+def _may_be_plain(task: Task) -> bool:
+    """Whether networks without ramps are worth their time: not beside deep trees of one regression."""
+    return task.n_classes > 0 or task.n_outputs > 1 or task.n_rows < _MANY_ROWS
+
+
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
 _SQUARED = ("squared_error",)
 MODELS = {
     "plain": Model(
-        TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), for_two_classes=False
+        TableScaler(rare_factor=0.3),
+        partial(_network, narrow_from=_SOME_ROWS),
+        for_two_classes=False,
+        condition=_may_be_plain,
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
     "trees": Model(
