@@ -593,7 +593,7 @@ def _blend(graph, blend, X, temperature=1.0):
     """A blend, if the logits of members are also divided by a temperature."""
     temperatures = [temperature * blend._shared_temperature] if is_classifier(blend) else []
     weighted = [
-        graph("Mul", _converted(graph, model, X, "the model", *temperatures), np.float64(weight))
+        graph("Mul", _converted(graph, model, X, "the model", *temperatures), weight)
         for weight, model in blend._weighted()
     ]
     return graph("Sum", *weighted)

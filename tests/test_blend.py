@@ -406,7 +406,7 @@ def test_there_may_be_several_outputs_and_regressors_that_are_dropped():
     X, y = load_diabetes(return_X_y=True)
     inner = BlendRegressor([("linear", RIDGE), ("near", "drop")])
     blend = BlendRegressor([("inner", inner), ("near", NEIGHBOURS)]).fit(X, np.c_[y, -y])
-    assert blend.weights_.shape == (2,)
+    assert blend.weights_.shape == (2, 2)
     assert_array_equal(blend.summary().n_members, [4, 3, 7])
     assert blend.predict(X).shape == blend.oof_prediction_.shape == (len(y), 2)
 
@@ -804,11 +804,17 @@ def test_if_no_solver_succeeds_the_best_single_model_has_all_weight(monkeypatch)
     assert_array_equal(weights, [0, 1, 0])
 
 
-def test_the_units_of_several_outputs_do_not_change_the_weights():
+def test_each_column_of_y_has_the_weights_that_it_would_have_alone_in_any_unit():
+    """Also beside a column that does not vary. A model has its mean weight in the summary."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
     y = np.column_stack([X[:, 0] + rng.normal(size=200), np.sin(3 * X[:, 1]), np.full(200, 7.0)])
     models = [("linear", RIDGE), ("near", NEIGHBOURS)]
-    weights = [BlendRegressor(models).fit(X, y * units).weights_ for units in (1, [1e3, 1e-2, 1])]
-    weights.append(BlendRegressor(models).fit(X, y[:, :2]).weights_)  # a constant column does not count
-    assert_allclose(weights, [weights[0]] * 3, atol=1e-4)
+    fits = [BlendRegressor(models).fit(X, y * units) for units in (1, [1e3, 1e-2, 1])]
+    alone = [BlendRegressor(models).fit(X, column) for column in y.T]
+    for blend in fits:
+        assert_allclose(blend.weights_[:, :2].T, [each.weights_ for each in alone[:2]], atol=1e-4)
+        assert_allclose(blend.weights_.sum(axis=0), 1)
+        assert_allclose(blend.summary().weight[:-1], blend.weights_.mean(axis=1))
+    assert_allclose(fits[0].predict(X)[:, 0], alone[0].predict(X), atol=1e-3)
+    assert np.ptp(fits[0].weights_[0, :2]) > 0.3  # of a linear column, and of one that is not

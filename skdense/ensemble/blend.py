@@ -93,7 +93,7 @@ class BaseBlend(BaseOutOfFold):
 
     def _result(self, progress):
         """The line about the fit."""
-        pairs = zip(self.weights_, self.named_estimators_, strict=True)
+        pairs = zip(self._mean_weights(), self.named_estimators_, strict=True)
         weights = ", ".join(f"{weight:.3g} {name}" for weight, name in pairs)
         score = f"R2 {self.oof_score_:f}"
         if is_classifier(self):
@@ -127,7 +127,11 @@ class BaseBlend(BaseOutOfFold):
     def _weighted(self):
         """The weights of the models and the models; those without weight are not asked."""
         pairs = zip(self.weights_, self.estimators_, strict=True)
-        return [(weight, model) for weight, model in pairs if weight > 0]
+        return [(weight, model) for weight, model in pairs if np.any(weight > 0)]
+
+    def _mean_weights(self):
+        """The weights of the models; if each column of y has others, their means."""
+        return self.weights_.reshape(len(self.weights_), -1).mean(axis=1)
 
     def summary(self) -> Any:
         """Summarize the models and the blend.
@@ -153,7 +157,7 @@ class BaseBlend(BaseOutOfFold):
         check_is_fitted(self)
         ensembles = [*map(final_step, self.estimators_), self]
         columns = {
-            "weight": [*self.weights_, self.weights_.sum()],
+            "weight": [*self._mean_weights(), self._mean_weights().sum()],
             "oof_loss": [*self._model_losses, self.oof_loss_],
             "oof_score": [*self._model_scores, self.oof_score_],
             "n_members": [ensemble._n_members for ensemble in ensembles],
@@ -264,25 +268,6 @@ def _are_constant(models):
     """Which models predict the same for all samples."""
     estimators = [getattr(final_step(model), "estimator", None) for model in models]
     return np.array([isinstance(part, DummyClassifier | DummyRegressor) for part in estimators])
-
-
-def _units_of_losses(single, constant, varies):
-    """The unit of the losses of each output: the loss of the single model that predicts it best.
-
-    It is at least a millionth of a constant's loss. Outputs that do not vary count only if none does.
-
-    Parameters
-    ----------
-    single : ndarray of shape (n_models, n_outputs)
-        The losses of the models.
-    constant : ndarray of shape (n_outputs,)
-        The losses of the best constant.
-    varies : ndarray of bool, of shape (n_outputs,)
-        Whether an output has more than one value.
-    """
-    units = np.maximum(single.min(axis=0), 1e-6 * constant)
-    units = np.where(units > 0, units, 1.0)
-    return np.where(varies | ~varies.any(), units, np.inf)
 
 
 def _is_fitted_in_parts(model):
@@ -542,8 +527,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The fitted models by their names.
 
-    weights_ : ndarray of shape (n_models,)
-        The weights of the models, which sum to 1. Models with weight 0 are not used for predictions.
+    weights_ : ndarray of shape (n_models,) or (n_models, n_outputs)
+        The weights of the models, which sum to 1, for each column of y. Models with weight 0 are not
+        used for predictions.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The out-of-fold predictions: each sample is predicted by members that were not trained on it.
@@ -640,27 +626,34 @@ class BlendRegressor(NumbersMixin, BaseBlend):
                 return np.average(elementwise(columns, mixed, *number), axis=0, weights=row_weights)
 
         single = np.array([mean_losses(output) for output in predicted])
-        units = _units_of_losses(single, mean_losses(constant), np.ptp(columns, axis=0) > 0)
-        lowest = np.mean(single / units, axis=1).min()
-        value_weights = (row_weights / row_weights.sum())[:, None] / units / columns.shape[1]
-        self.weights_ = calibration.best_weights(
-            predicted,
-            lambda mixed: elementwise(columns, mixed, *number),
-            lambda mixed: slope(columns, mixed, *number),
-            is_smooth=loss.is_smooth,
-            value_weights=value_weights / (lowest if lowest > 0 else 1),
-            n_rows=calibration.effective_rows(row_weights),
-            is_constant=_are_constant(self.estimators_),
-            prior=self.prior_samples / row_weights.sum(),
-        )
-        is_used = self.weights_ > 0
+        # The prior is compared with the loss of the best model.
+        units = np.where(single.min(axis=0) > 0, single.min(axis=0), 1e-6 * mean_losses(constant))
+        units = np.where(units > 0, units, 1.0)
+
+        def weights_for(i):
+            column = columns[:, [i]]
+            return calibration.best_weights(
+                predicted[:, :, [i]],
+                lambda mixed: elementwise(column, mixed, *number),
+                lambda mixed: slope(column, mixed, *number),
+                is_smooth=loss.is_smooth,
+                value_weights=(row_weights / row_weights.sum())[:, None] / units[i],
+                n_rows=calibration.effective_rows(row_weights),
+                is_constant=_are_constant(self.estimators_),
+                prior=self.prior_samples / row_weights.sum(),
+            )
+
+        model_weights = np.column_stack([weights_for(i) for i in range(columns.shape[1])])
+        self.weights_ = model_weights if y.ndim > 1 else model_weights[:, 0]
+        is_used = model_weights.any(axis=1)
         pairs = zip(self.weights_[is_used], outputs[is_used], strict=True)
         self.oof_prediction_ = np.sum([weight * predictions for weight, predictions in pairs], axis=0)
         self._lowest = min(final_step(model)._lowest for _, model in self._weighted())
         results = []
-        for weights in (*np.eye(len(outputs)), self.weights_):
-            mixed = np.tensordot(weights, predicted, axes=1)
-            predictions = np.tensordot(weights, outputs[:, held_out], axes=1)
+        for mixed, predictions in (
+            *zip(predicted, outputs[:, held_out], strict=True),
+            (np.einsum("mo,mso->so", model_weights, predicted), self.oof_prediction_[held_out]),
+        ):
             score = r2_score(y, predictions, sample_weight=row_weights)
             # The loss is in the units of y, and that of the blend.
             results.append((float(mean_losses(mixed).mean()), score))
