@@ -24,21 +24,22 @@ def models_of(fitted):
 
 
 @pytest.mark.parametrize(
-    ("cls", "y", "parameters", "models"),
+    ("cls", "y", "parameters", "models", "n_folds"),
     [
-        (TabularRegressor, NUMBERS, {}, "trees linear constant"),
-        (TabularRegressor, np.c_[NUMBERS, X["a"]], {}, "trees linear constant"),
-        (TabularRegressor, NUMBERS, {"loss": "huber"}, "trees"),
-        (TabularRegressor, NUMBERS, {"monotonic_cst": {"a": 1}}, "trees"),
-        (TabularRegressor, np.tile(NUMBERS, (11, 1)).T, {}, "plain linear constant"),
-        (TabularClassifier, NUMBERS > 0, {}, "trees linear constant"),
-        (TabularClassifier, np.arange(N) % 11, {}, "plain linear constant"),
+        (TabularRegressor, NUMBERS, {}, "trees linear constant", 3),
+        (TabularRegressor, np.c_[NUMBERS, X["a"]], {}, "trees linear constant", 3),
+        (TabularRegressor, NUMBERS, {"loss": "huber"}, "trees", 3),
+        (TabularRegressor, NUMBERS, {"monotonic_cst": {"a": 1}}, "trees", 3),
+        (TabularRegressor, np.tile(NUMBERS, (11, 1)).T, {}, "plain linear constant", 4),
+        (TabularClassifier, NUMBERS > 0, {}, "trees linear constant", 3),
+        (TabularClassifier, np.arange(N) % 10, {}, "trees linear constant", 3),
+        (TabularClassifier, np.arange(N) % 11, {}, "plain constant", 4),
     ],
 )
-def test_the_fast_preset_has_trees_if_there_are_some_and_three_folds(cls, y, parameters, models):
+def test_the_fast_preset_has_trees_where_they_suit_and_few_folds(cls, y, parameters, models, n_folds):
     fitted = fast(cls, y, network_params={"max_iter": 2}, **parameters)
     assert models_of(fitted) == models
-    assert {*fitted.summary()["n_members"][:-1]} == {3}
+    assert {*fitted.summary()["n_members"][:-1]} == {n_folds}
     assert fitted.predict(X).shape == np.shape(y)
 
 

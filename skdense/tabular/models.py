@@ -85,7 +85,9 @@ _SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
 _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
 """From this many rows on, four folds are about as good as more, and regression needs no `plain`."""
 _FOLDS_OF_FAST = 3
-"""The number of folds of the preset "fast"."""
+"""The number of folds of the preset "fast"; it is half of the default's if there are no trees."""
+_MOST_CLASSES, _MOST_OUTPUTS = 10, 10
+"""The most classes and columns of y that have trees, the latter also trees of the size of errors."""
 
 
 def number_of_folds(
@@ -96,10 +98,13 @@ def number_of_folds(
     y, groups = samples.y[has_weight], samples.groups
     n_folds = _FOLDS if is_classification or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
-    n_folds = _FOLDS_OF_FAST if is_fast else n_folds
-    what, most = "y", len(y)
+    what, most, has_trees = "y", len(y), y[0].size <= _MOST_OUTPUTS
     if is_classification:
-        what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
+        class_sizes = np.unique(y, return_counts=True)[1]
+        what, most = "the largest class of y", class_sizes.max()
+        has_trees = len(class_sizes) <= _MOST_CLASSES
+    if is_fast:
+        n_folds = _FOLDS_OF_FAST if has_trees else n_folds // 2
     possible = most if groups is None else min(most, len(np.unique(groups[has_weight])))
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:
@@ -202,8 +207,6 @@ _COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 63
 has at most so many bins."""
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
 """Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
-_MOST_OUTPUTS = 10
-"""The most columns of y that have trees, and trees that learn how large errors are."""
 _OBJECTIVES = {
     "squared_error": "regression",
     "absolute_error": "regression_l1",
@@ -446,7 +449,11 @@ MODELS = {
     ),
     "ramps": Model(TableScaler(n_ramps=7), _network),
     "trees": Model(
-        TableScaler(None), _trees, most_classes=10, most_outputs=_MOST_OUTPUTS, can_be_monotone=True
+        TableScaler(None),
+        _trees,
+        most_classes=_MOST_CLASSES,
+        most_outputs=_MOST_OUTPUTS,
+        can_be_monotone=True,
     ),
     "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED, cost=0.3),
     "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED, cost=0.01),
@@ -464,7 +471,7 @@ MODELS = {
         TableScaler(None),
         partial(_trees, are_deep=True),
         least_rows=_ROWS_OF_DEEP,
-        most_classes=10,
+        most_classes=_MOST_CLASSES,
         most_outputs=_MOST_OUTPUTS,
         can_be_monotone=True,
     ),
@@ -472,7 +479,7 @@ MODELS = {
         TableScaler(None),
         _means,
         least_rows=_ROWS_OF_MEANS,
-        most_classes=10,
+        most_classes=_MOST_CLASSES,
         condition=_may_have_means,
         most_outputs=1,
     ),
@@ -481,8 +488,9 @@ MODELS = {
 
 From 10,000 rows on, networks learn linear and constant functions well enough.
 """
-_FAST, _FAST_WITHOUT_TREES = ("trees", "linear", "constant"), "plain"
-"""The models of the preset "fast", and the one in the place of trees if there are none by default."""
+_FAST, _FAST_OF_MANY_CLASSES = ("trees", "linear", "constant"), ("plain", "constant")
+_FAST_OF_MANY_OUTPUTS = ("plain", "linear", "constant")
+"""The models of the preset "fast". For many classes, linear models take as long as networks."""
 PRIOR_SAMPLES = 3
 """How many rows the prior on the weights of the models counts as."""
 
@@ -504,7 +512,8 @@ def models_of(
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
         if task.is_fast:
-            fast = _FAST if "trees" in models else (_FAST_WITHOUT_TREES, *_FAST)
+            without_trees = _FAST_OF_MANY_CLASSES if task.n_classes else _FAST_OF_MANY_OUTPUTS
+            fast = _FAST if "trees" in models else without_trees
             models = [name for name in models if name in fast]
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
