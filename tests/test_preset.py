@@ -1,11 +1,16 @@
 """The preset of tables: what it sets, and that the user's own settings come first."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from helpers import run_python
 from skdense import TabularClassifier, TabularRegressor
+from skdense.core.formulas.losses import LOSSES
+from skdense.tabular.models import Task
+from skdense.tabular.models import models_of as chosen_models
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -66,6 +71,8 @@ def test_the_fast_preset_imports_no_tensorflow():
     """So its first fit compiles nothing."""
     code = """
 import sys
+import itertools
+
 import numpy as np
 from skdense import TabularRegressor
 
@@ -74,3 +81,22 @@ TabularRegressor(preset="fast").fit(X, X[:, 0]).predict(X)
 assert "tensorflow" not in sys.modules
 """
     run_python(code)
+
+
+def test_the_fast_preset_has_a_model_for_every_table():
+    task = Task(100, 90, 0, 5, 0, 1, {"loss": "squared_error"}, {}, is_fast=True)
+    choices = itertools.product(
+        [10, 1_000, 9_999, 10_000, 10**6], [0, 2, 3, 10, 11, 40], [1, 2, 10, 11], LOSSES["regression"]
+    )
+    for n_rows, n_classes, n_outputs, loss in choices:
+        table = task._replace(
+            n_rows=n_rows,
+            n_trained_on=n_rows,
+            n_classes=n_classes,
+            n_outputs=1 if n_classes else n_outputs,
+            loss_params={} if n_classes else {"loss": loss, "quantile": 0.5, "delta": 1.0},
+        )
+        models, _ = chosen_models(None, table, 3, np.random.RandomState(0), False)
+        names = [name for name, _ in models]
+        assert 1 <= len(names) <= 3
+        assert names[0] in ("trees", "plain", "ramps")

@@ -488,9 +488,6 @@ MODELS = {
 
 From 10,000 rows on, networks learn linear and constant functions well enough.
 """
-_FAST, _FAST_OF_MANY_CLASSES = ("trees", "linear", "constant"), ("plain", "constant")
-_FAST_OF_MANY_OUTPUTS = ("plain", "linear", "constant")
-"""The models of the preset "fast". For many classes, linear models take as long as networks."""
 PRIOR_SAMPLES = 3
 """How many rows the prior on the weights of the models counts as."""
 
@@ -512,9 +509,7 @@ def models_of(
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
         if task.is_fast:
-            without_trees = _FAST_OF_MANY_CLASSES if task.n_classes else _FAST_OF_MANY_OUTPUTS
-            fast = _FAST if "trees" in models else without_trees
-            models = [name for name in models if name in fast]
+            models = _fast_models(models, task)
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor
@@ -534,6 +529,15 @@ def models_of(
         name for name in ("trees", "deep", "means") if name in models and task.n_trained_on >= FEW_ROWS
     ]
     return pipelines, dict.fromkeys(stopped, Patience)
+
+
+def _fast_models(models, task):
+    """The models of the preset "fast", of those that suit a table by default."""
+    best = next(name for name in ("trees", "plain", "ramps") if name in models)
+    # For many classes, linear models take as long as networks.
+    has_linear = best == "trees" or not task.n_classes
+    fast = {best, "constant"} | ({"linear"} if has_linear else set())
+    return [name for name in models if name in fast]
 
 
 def _resolved(entry, task):
