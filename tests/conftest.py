@@ -9,6 +9,7 @@ import tempfile
 import threading
 from functools import partial
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -46,15 +47,15 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Use a process for each core, where pytest-xdist is installed and nothing else was asked for.
+    """Use some processes, where pytest-xdist is installed and nothing else was asked for.
 
-    The tests of a file share compiled programs, so they stay together. Threads of OpenMP and OpenBLAS
-    sleep where they wait, as there are more of them than cores.
+    There is one more than there are cores, as tests also wait, for instance for other processes. The
+    tests of a file share programs, so they stay together. Threads of OpenMP and OpenBLAS sleep where
+    they wait, as there are more of them than cores.
     """
     is_worker = hasattr(config, "workerinput")
     if config.pluginmanager.hasplugin("xdist") and not is_worker and config.option.numprocesses is None:
-        config.option.numprocesses = "auto"
-        config.option.maxprocesses = 4
+        config.option.numprocesses = min(4, joblib.cpu_count() + 1)
         config.option.dist = "loadfile"
         config.option.loadscopereorder = False
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -77,6 +78,19 @@ SLOW = (
     "tests/test_weights.py",
 )  # fmt: skip
 """Files, or tests, that compile many programs, start processes or fit ensembles: most of the time."""
+
+
+COMPILED = (
+    "tests/test_blas.py", "tests/test_compiling.py", "tests/test_disk.py", "tests/test_interrupts.py",
+    "tests/test_large.py", "tests/test_lazy_tensorflow.py", "tests/test_lbfgs.py",
+    "tests/test_machine_threads.py", "tests/test_memory.py", "tests/test_parity.py",
+    "tests/test_processes.py", "tests/test_training.py",
+)  # fmt: skip
+"""Files whose trainings run compiled programs: they are about programs, or start processes that fit.
+
+With SKDENSE_COMPILE or SKDENSE_NIGHTLY all files do.
+"""
+COMPILE = bool(os.environ.get("SKDENSE_COMPILE") or os.environ.get("SKDENSE_NIGHTLY"))
 
 
 def pytest_collection_modifyitems(items):
@@ -171,7 +185,17 @@ def objective_of(replace_minimize):
 
 
 @pytest.fixture
-def compiles():
+def compiled_programs(monkeypatch):
+    """Let trainings run compiled programs, in whichever file the test is."""
+    from skdense.core.host import lbfgs, train  # imports TensorFlow
+    from skdense.core.machine.compiling import program_of
+
+    for module in (train, lbfgs):
+        monkeypatch.setattr(module, "program_of", program_of)
+
+
+@pytest.fixture
+def compiles(compiled_programs):
     """A function that counts the programs compiled since it was last called."""
     from skdense.core.machine.compiling import programs
 
@@ -239,6 +263,36 @@ def ctrl_c_during_call(replace_programs):
 
     yield during_call
     go_on()
+
+
+_graphs, _making_graphs = {}, threading.Lock()
+
+
+def graph_of(make, *key):
+    """The program that `make(*key)` describes, as a graph that XLA does not compile."""
+    with _making_graphs:
+        if (make, key) not in _graphs:
+            function, arguments = make(*key)
+            signature = tf.nest.flatten(arguments)
+
+            @tf.function(input_signature=signature, autograph=False)
+            def on_tensors(*tensors):
+                return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
+
+            _graphs[make, key] = on_tensors.get_concrete_function()
+        return _graphs[make, key]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs_are_compiled(request):
+    """Let trainings run graphs, which are made in a third of the time, but not in `COMPILED` files."""
+    from skdense.core.host import lbfgs, train  # imports TensorFlow
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not COMPILE and not request.node.nodeid.startswith(COMPILED):
+            patch.setattr(train, "program_of", graph_of)
+            patch.setattr(lbfgs, "program_of", graph_of)
+        yield
 
 
 @pytest.fixture

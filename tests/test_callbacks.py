@@ -355,6 +355,7 @@ except NotImplementedError as error:
 """
 
 
+@pytest.mark.usefixtures("compiled_programs")  # as in the other process
 @pytest.mark.parametrize("module", ["absent", "different"])
 def test_networks_work_without_scikit_learns_callbacks_but_for_set_callbacks(module, tmp_path):
     model = fit()

@@ -1,9 +1,8 @@
 """Training that pauses and resumes equals training that does not, over the whole grid of parameters.
 
 The reference is MLPClassifier or MLPRegressor where they have the setting, else our uninterrupted fit.
-Equal means what it means in test_parity.py. By default, all pairs of levels occur, and TensorFlow runs
-the programs without compiling them, in a third of the time. With SKDENSE_NIGHTLY=1 they are compiled,
-and all triples of levels occur, of more losses.
+Equal means what it means in test_parity.py. By default, all pairs of levels occur, and programs
+are not compiled. With SKDENSE_NIGHTLY=1 they are, and all triples of levels occur, of more losses.
 """
 
 import os
@@ -17,7 +16,6 @@ from helpers import assert_close, assert_same_model, covering_rows, numbers_of, 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.compat import validate_parameters
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.machine.tensorflow import tf
 from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -74,31 +72,6 @@ of_all_pairs, of_all_activations = (
     pytest.mark.parametrize("row", rows, ids=lambda row: " ".join(map(str, row.values())))
     for rows in (ROWS, EARLY_ROWS)
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _programs_are_not_compiled():
-    """Run programs as TensorFlow's graphs, unless it is night."""
-    from skdense.core.host import train
-
-    programs = {}
-
-    def traced(make, *key):
-        if (make, key) not in programs:
-            function, arguments = make(*key)
-            signature = tf.nest.flatten(arguments)
-
-            @tf.function(input_signature=signature, autograph=False)
-            def on_tensors(*tensors):
-                return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
-
-            programs[make, key] = on_tensors.get_concrete_function()
-        return programs[make, key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        if not NIGHTLY:
-            patch.setattr(train, "program_of", traced)
-        yield
 
 
 class Case:
