@@ -16,7 +16,7 @@ from skdense.tabular import levels as module
 from skdense.tabular.cells import factorized
 from skdense.tabular.columns import TableEncoder
 from skdense.tabular.kinds import Levels
-from skdense.tabular.levels import depends, global_test, helpful_beside_others
+from skdense.tabular.levels import depends, global_test, helpful_beside_others, words_by_y
 
 LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
 
@@ -71,6 +71,51 @@ def test_the_most_frequent_levels_and_words_have_a_column_and_repeated_levels_tw
 def test_the_order_of_rows_does_not_matter_for_levels(few):
     values = pd.DataFrame({"c": ["b", "a", "c c", "d", None] * 3 + ["c d"]})
     names = [TableEncoder().fit(X).get_feature_names_out() for X in (values, values[::-1])]
+    assert_array_equal(*names)
+
+
+def texts_of_many_words(rng, n_texts=400):
+    """Texts of 60 of 600 words, and in which of them the word `w7` is."""
+    words = np.array([f"w{i}" for i in range(600)])
+    chosen = [rng.choice(600, 60, replace=False) for _ in range(n_texts)]
+    return [" ".join(words[row]) for row in chosen], np.array([7 in row for row in chosen])
+
+
+@pytest.mark.parametrize("task", ["numbers", "several numbers", "classes", "a rare class"])
+def test_a_word_that_matters_is_written_however_many_words_are_more_frequent(task):
+    rng = np.random.default_rng(0)
+    texts, has_word = texts_of_many_words(rng)
+    noise = rng.normal(size=400)
+    y = {
+        "numbers": 3 * has_word + noise,
+        "several numbers": np.column_stack([noise, np.exp(has_word * 3 + noise)]),
+        "classes": np.where(has_word, rng.integers(0, 2, 400), rng.integers(1, 4, 400)),
+        "a rare class": (has_word & (noise > 0.2)).astype(int),
+    }[task]
+    table = pd.DataFrame({"text": texts, "number": rng.normal(size=400)})
+    names = TableEncoder().fit(table, y).get_feature_names_out()
+    assert "text~w7" in names
+    assert sum("~" in name for name in names) == 150
+    assert "text~w7" not in TableEncoder().fit(table).get_feature_names_out()
+
+
+def test_words_that_do_not_matter_are_not_found():
+    rng = np.random.default_rng(0)
+    texts, _ = texts_of_many_words(rng, 100)
+    for _ in range(10):
+        for y in (rng.normal(size=100), rng.integers(0, 3, 100), rng.random(100) < 0.02):
+            assert words_by_y(texts, y) == []
+
+
+def test_the_order_of_rows_does_not_matter_for_words():
+    rng = np.random.default_rng(0)
+    texts, has_word = texts_of_many_words(rng, 200)
+    table = pd.DataFrame({"text": np.repeat(texts, 3)})
+    y = np.repeat(2 * has_word, 3) + rng.normal(size=600)
+    names = [
+        TableEncoder().fit(table.iloc[rows], y[rows]).get_feature_names_out()
+        for rows in (np.arange(600), rng.permutation(600))
+    ]
     assert_array_equal(*names)
 
 

@@ -49,8 +49,9 @@ class TableEncoder(TransformerMixin, Saved):
     are NaN, and a column with missing values in `fit` gets an additional indicator column. For strings
     and categories, each level with at least five rows gets a column, and all other levels share one. If
     a column has 40 or more levels, the words, and the place and the frequency of each level, are
-    encoded, too. Such a column is dropped if it is not significantly related to y, as for IDs; y is
-    used for nothing else. Constant columns are dropped. Warnings name the dropped columns, and columns
+    encoded, too. Up to 50 words that are significantly related to y come first, and then the most
+    frequent levels and words, 150 in all. Such a column is dropped if it is not significantly related
+    to y, as for IDs; y is used for nothing else. Constant columns are dropped. Warnings name the dropped columns, and columns
     whose type may have been inferred wrongly.
 
     Parameters
@@ -113,7 +114,8 @@ class TableEncoder(TransformerMixin, Saved):
             The table.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
             The targets, classes as integers or real values. They are only used to test which columns
-            with many levels are related to y. With None, no column is dropped by this test.
+            with many levels, and which words, are related to y. With None, no column is dropped by this
+            test.
 
         Returns
         -------
@@ -161,12 +163,13 @@ class TableEncoder(TransformerMixin, Saved):
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
+        y = None if y is None else np.asarray(y)
         self._has_names, n_rows = hasattr(X, "columns"), len(next(iter(series.values())))
         entries = entries_by_name(self.column_kinds, [*series], self._has_names)
-        values_of, reasons, remarks = self._learn_columns(series, entries)
+        values_of, reasons, remarks = self._learn_columns(series, entries, y)
         if y is not None:
             guessed = [column for column in self._columns if column.name not in entries]
-            reasons |= _unrelated_to_y(self._columns, guessed, values_of, np.asarray(y), splits)
+            reasons |= _unrelated_to_y(self._columns, guessed, values_of, y, splits)
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
         self._warn(remarks, n_rows)
         self._arrange()
@@ -178,18 +181,18 @@ class TableEncoder(TransformerMixin, Saved):
         self._names = _distinct([column.name + end for column, end, _ in outputs])
         return self._written(values_of)
 
-    def _learn_columns(self, series, entries):
+    def _learn_columns(self, series, entries, y):
         """Set `_columns`; return their values, reasons not to use them, or "", and remarks."""
         self._columns, values_of, reasons, remarks = [], {}, {}, []
         for name, values in series.items():
             if name in entries:
                 column = column_as(entries[name], name, values)
                 values_of[name], column_remarks = _read_in_fit(column, values, is_given=True)
-                reasons[name] = column.learn(values_of[name])
+                reasons[name] = column.learn(values_of[name], y)
             else:
                 column, column_remarks, reason = guessed_column(name, values)
                 values_of[name], _ = _read_in_fit(column, values, is_given=False)
-                reason_of_values = column.learn(values_of[name])
+                reason_of_values = column.learn(values_of[name], y)
                 on_integers, reasons[name] = remarks_on_integers(
                     column, values, reason or reason_of_values
                 )
@@ -407,7 +410,8 @@ def _unrelated_to_y(columns, guessed, values_of, y, splits):
             words = [place for place in column.keep if column.outputs[place][1] == "word"]
             is_new = splits is not None and not levels.levels_recur(codes, splits)
             keep, written = words if is_new else column.keep, column.encode(values_of[column.name])
-            if not (keep and levels.depends(y, written[:, keep])):
+            is_related = column.related_words or (keep and levels.depends(y, written[:, keep]))
+            if not is_related:
                 words_by_name[column.name], tested[column.name] = written[:, words], written[:, keep]
     if not words_by_name:
         return {}

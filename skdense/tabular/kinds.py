@@ -29,7 +29,14 @@ from skdense.tabular.cells import (
     parse_number,
     shown,
 )
-from skdense.tabular.levels import MANY_LEVELS, probable_share, selected_levels, words_in
+from skdense.tabular.levels import (
+    MANY_LEVELS,
+    medians_of_levels,
+    probable_share,
+    selected_levels,
+    words_by_y,
+    words_in,
+)
 
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
@@ -209,8 +216,11 @@ class Column:
             share_in_fit = self.n_unread / self.n_rows if self.n_unread else 0.0
             report("unreadable", unread.text, count, n, unread.example, share_in_fit)
 
-    def learn(self, values: Any) -> str:
-        """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
+    def learn(self, values: Any, y: np.ndarray | None = None) -> str:
+        """Learn from the values in `fit` that were read; why nothing of them can be used, or "".
+
+        Only words are chosen by y.
+        """
         present = values[~np.isnan(values)].view(self.stored)
         self.n, self.n_missing = len(present), len(values) - len(present)
         if not self.n:
@@ -423,7 +433,7 @@ class Ignored(Column):
         """Nothing."""
         return None, None
 
-    def learn(self, values: Any) -> str:
+    def learn(self, values: Any, y: np.ndarray | None = None) -> str:
         """Why nothing of the values is used."""
         return IGNORED
 
@@ -439,6 +449,8 @@ class Levels(Column):
         Those with a column. All other levels share one.
     words : list of str
         Those with a column.
+    related_words : list of str
+        Those to which y is related, the most significant first, if the column has 40 levels or more.
     numbers : dict of str to (float, float)
         Place and logarithm of the frequency.
     known : list of str, or None
@@ -463,17 +475,20 @@ class Levels(Column):
             unread = Unread(len(containers), len(values), containers[0], text)
         return factorized(values, MISSING if self.kind == "strings" else {""}), unread
 
-    def learn(self, values: Any) -> str:
+    def learn(self, values: Any, y: np.ndarray | None = None) -> str:
         """Choose what is written; why nothing of the values can be used, or ""."""
         codes, levels = values
         counts = np.bincount(codes, minlength=len(levels)).tolist()
-        self.levels, self.words, self.numbers = selected_levels(levels, counts)
         n_rows = Counter({x: count for x, count in zip(levels, counts) if x is not None})
+        self.is_many = len(n_rows) >= MANY_LEVELS
+        self.related_words = []
+        if y is not None and self.is_many:
+            self.related_words = words_by_y(levels, medians_of_levels(y, codes, len(levels)))
+        self.levels, self.words, self.numbers = selected_levels(levels, counts, self.related_words)
         self.n, self.n_distinct = n_rows.total(), len(n_rows)
         self.n_missing = len(codes) - self.n
         most = n_rows.most_common(_MOST_FREQUENT)
         self.frequent, self.frequencies = [x for x, _ in most], [count for _, count in most]
-        self.is_many = len(n_rows) >= MANY_LEVELS
         written = {level for level in self.levels if level is not None}
         self.known = [level for level in n_rows if level in written or not self.is_many]
         known = set(self.known)

@@ -6,11 +6,13 @@ A level is a distinct string of a column. Nothing here knows of tables or of how
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, gammaincc, logsumexp
+from scipy.sparse import csr_array
+from scipy.special import bdtr, bdtrc, betaincinv, gammaincc, logsumexp, ndtr
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +25,8 @@ _FEWEST_ROWS = 5
 """The fewest rows of a level or word that has a column of its own."""
 _MOST_COLUMNS, _MOST_NUMBERS = 150, 2**26
 """The most columns of levels and words together, and the most numbers in them."""
+_MOST_FIRST_WORDS = 50
+"""The most words that have a column because y depends on them, however rare they are."""
 _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which numbers are written."""
 _LEVEL_OF_TEST = 1e-4
@@ -51,11 +55,12 @@ frequent ones are."""
 
 
 def selected_levels(
-    levels: list[str | None], counts: list[int]
+    levels: list[str | None], counts: list[int], first_words: Iterable[str] = ()
 ) -> tuple[list[str | None], list[str], dict[str, tuple[float, float]]]:
     """Which of the levels of a column have a column of their own, which words, and which numbers.
 
-    The most frequent levels and words get a column each. The missing value is a level as well. A word
+    The most frequent levels and words get a column each, after up to 50 words that are given, as texts
+    may have thousands of words. The missing value is a level as well. A word
     is a run of letters and digits that several levels have, and at least five rows lack; its case does
     not matter. So a code that few rows have, such as an ID, has no column of its own, and a text has
     those of its words. Numbers are the place of a level in the order of all levels that at least two
@@ -68,6 +73,8 @@ def selected_levels(
         The distinct values.
     counts : list of int
         The number of rows of each.
+    first_words : iterable of str, default=()
+        Words that matter, in order.
 
     Returns
     -------
@@ -89,7 +96,10 @@ def selected_levels(
     candidates = [(-count, "level", level or "", level) for level, count in zip(levels, counts)]
     candidates += [(-words[word], "word", word, word) for word in many]
     most = min(_MOST_COLUMNS, _MOST_NUMBERS // n_rows)
-    chosen = sorted(candidate for candidate in candidates if candidate[0] <= -_FEWEST_ROWS)[:most]
+    candidates = sorted(candidate for candidate in candidates if candidate[0] <= -_FEWEST_ROWS)
+    first = {*islice(first_words, _MOST_FIRST_WORDS)}
+    candidates.sort(key=lambda candidate: candidate[1] != "word" or candidate[3] not in first)
+    chosen = candidates[:most]
     chosen_levels = [level for _, role, _, level in chosen if role == "level"]
     in_order = sorted((level, n) for level, n in zip(levels, counts) if n > 1 and level is not None)
     n_written = sum(-count for count, role, *_ in chosen if role == "level")
@@ -167,7 +177,13 @@ def depends(y: NDArray, columns: NDArray) -> bool:
     columns : ndarray of shape (n_samples, n_columns)
         Numbers, mostly 0 and 1.
     """
-    targets, n_rows = [], len(columns)
+    # For a y with NaN there is no probability; what is fitted to it will raise an error.
+    return any(not p >= _LEVEL_OF_TEST for p in global_test(columns, _targets(y)))
+
+
+def _targets(y):
+    """The ranks of numbers, and the indicators of classes, of which numbers may have a few as well."""
+    targets, n_rows = [], len(y)
     if y.dtype.kind == "f":
         targets.append(rankdata(y, axis=0).reshape(n_rows, -1))
     if y.size == n_rows:
@@ -175,8 +191,79 @@ def depends(y: NDArray, columns: NDArray) -> bool:
         if y.dtype.kind != "f" or len(classes) <= _MOST_CLASSES:
             most = classes[np.argsort(-counts, kind="stable")[:_MOST_CLASSES]]
             targets.append(y.reshape(n_rows, 1) == most)
-    # For a y with NaN there is no probability; what is fitted to it will raise an error.
-    return any(not p >= _LEVEL_OF_TEST for p in global_test(columns, targets))
+    return targets
+
+
+def medians_of_levels(y: NDArray, codes: NDArray, n_levels: int) -> NDArray:
+    """The lower median of y of the rows of each level, whatever the order of the rows.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Classes, if they are integers, or numbers.
+    codes : ndarray of int, of shape (n_samples,)
+        The levels of the rows.
+    n_levels : int
+        The number of levels; each has a row.
+
+    Returns
+    -------
+    y_of_levels : ndarray of shape (n_levels,) or (n_levels, n_outputs)
+        One target for each level.
+    """
+    counts = np.bincount(codes, minlength=n_levels)
+    middle = np.cumsum(counts) - counts + (counts - 1) // 2
+    columns = []
+    for column in y.reshape(len(y), -1).T:
+        order = np.lexsort([np.unique(column, return_inverse=True)[1], codes])
+        columns.append(column[order][middle])
+    return np.stack(columns, axis=1).reshape(n_levels, *y.shape[1:])
+
+
+def words_by_y(texts: list[str | None], y: NDArray) -> list[str]:
+    """The words on which y depends by themselves, those with the lowest probabilities first.
+
+    Each text counts once, as rows of the same text may be alike in other ways. A word must be in at
+    least five texts, and absent in five. If y depended on none, one would be found by chance once in
+    10,000 tables (Bonferroni).
+
+    Parameters
+    ----------
+    texts : list of str or None
+        Distinct texts.
+    y : ndarray of shape (n_texts,) or (n_texts, n_outputs)
+        Classes, if they are integers, or numbers, of which the ranks are tested.
+
+    Returns
+    -------
+    words : list of str
+        In lower case.
+    """
+    index, ends, words_of_texts = {}, [0], []
+    for text in texts:
+        words_of_texts += [index.setdefault(word, len(index)) for word in words_in(text)]
+        ends.append(len(words_of_texts))
+    n_texts, targets = len(texts), _targets(y)
+    words, counts = np.array([*index]), np.bincount(np.array(words_of_texts, int))
+    is_tested = (counts >= _FEWEST_ROWS) & (counts <= n_texts - _FEWEST_ROWS)
+    if not (is_tested.any() and targets):
+        return []
+    has_word = csr_array((np.ones(ends[-1], np.float32), words_of_texts, ends), (n_texts, len(index)))
+    words, counts, chances = words[is_tested], counts[is_tested][:, None], []
+    for target in targets:
+        sums = (has_word.T @ target.astype(float))[is_tested]
+        if target.dtype == bool:  # normal approximations do not suit rare classes
+            shares = target.mean(axis=0)
+            chances.append(2 * np.minimum(bdtr(sums, counts, shares), bdtrc(sums - 1, counts, shares)))
+        else:
+            variances = counts * (1 - counts / n_texts) * target.var(axis=0, ddof=1)
+            deviations = sums - counts * target.mean(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):  # of equal numbers
+                chances.append(2 * ndtr(-np.abs(deviations) / np.sqrt(variances)))
+    all_chances = np.concatenate(chances, axis=1)
+    lowest = np.fmin.reduce(all_chances, axis=1)
+    order = np.lexsort([words, lowest])
+    return words[order][lowest[order] * all_chances.size < _LEVEL_OF_TEST].tolist()
 
 
 def global_test(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
