@@ -77,7 +77,12 @@ def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are
     assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "ramps trees deep"
     assert suiting(n_rows=10_000, n_classes=3) == "plain ramps trees deep"
     assert suiting(n_rows=10_000, n_outputs=2) == "plain ramps trees deep"
-    assert suiting(n_classes=2) == "ramps trees linear constant sparse"
+    assert suiting(n_rows=399, n_classes=2) == "plain ramps trees linear constant sparse"
+    assert suiting(n_rows=400, n_classes=2) == "ramps trees linear constant sparse"
+    for n_rows, n_classes in ((300, 0), (300, 2), (3_000, 2)):
+        models = suiting(n_rows=n_rows, n_columns=1_000, n_classes=n_classes)
+        assert models == "plain trees linear constant sparse"
+    assert "ramps" in suiting(n_columns=999)
     assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
     assert suiting(n_classes=11) == suiting(n_outputs=11) == "plain ramps linear constant"
     assert suiting(n_outputs=2) == suiting(n_outputs=10) == "plain ramps trees linear constant"
@@ -340,10 +345,18 @@ def test_the_fewest_rows_that_a_member_is_trained_on_decide_how_networks_are_tra
     cv = [(np.setdiff1d(np.arange(N), fold), fold), (fold, np.arange(12, 20))]
     with warnings.catch_warnings(action="error"):  # none about batch_size
         settings = {"network_params": {"hidden_layer_sizes": ()}}
-        fitted = regressor("plain", cv=cv, **settings).fit(X, NUMBERS)
-    for network in members_of(fitted, "plain"):
-        assert network.get_params().items() >= training_for(12).items()
-        assert (network.batch_size, network.max_iter, network.n_iter_) == (12, 30, 30)
+        fitted = regressor("plain", "ramps", cv=cv, **settings).fit(X, NUMBERS)
+    for name, epochs in (("plain", 100), ("ramps", 30)):
+        for network in members_of(fitted, name):
+            assert network.get_params().items() >= training_for(12, name == "plain").items()
+            assert (network.batch_size, network.max_iter, network.n_iter_) == (12, epochs, epochs)
+
+
+def test_plain_networks_of_few_rows_train_longer_than_those_with_ramps():
+    n_rows = [51, 120, 150, 300, 399]
+    assert [training_for(n, is_long=True)["max_iter"] for n in n_rows] == [100, 100, 80, 40, 30]
+    assert {training_for(n)["max_iter"] for n in n_rows} == {30}
+    assert training_for(400, is_long=True) == training_for(400)
 
 
 def test_from_400_rows_to_train_on_folds_stop_members():
@@ -472,7 +485,7 @@ def test_trees_learn_an_exclusive_or_of_a_flag_and_many_levels():
 
 
 def test_trees_of_wide_tables_see_some_columns_in_few_bins():
-    for n_columns, share, bins in ((400, None, None), (500, None, 63), (2_000, 0.25, 63)):
+    for n_columns, share, bins in ((400, None, None), (500, None, 31), (2_000, 0.25, 31)):
         for name in ("trees", "deep"):
             trees = MODELS[name].make(task_of(n_rows=450, n_columns=n_columns))
             assert trees.get_params()["colsample_bytree"] == (share or 1.0)

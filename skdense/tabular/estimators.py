@@ -273,8 +273,10 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     The ensemble is a :class:`skdense.ensemble.BlendClassifier` of
 
-    - `plain`: networks on scaled columns; not used for binary classification;
-    - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_;
+    - `plain`: networks on scaled columns; used for binary classification only with fewer than 400
+      training rows, or in place of `ramps`;
+    - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_; used for
+      fewer than 1,000 encoded columns;
     - `trees`: LightGBM's boosted trees, on unscaled columns;
     - `deep`: the same with more leaves, up to 127 for many rows;
     - `means`: `trees` with target encoding (means of y by category) of columns with many categories;
@@ -285,11 +287,12 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     Each model has one member per fold, trained on the other rows. Networks and trees use the log-loss
     of the held-out fold for early stopping. Networks have two hidden layers of 128 units, or 64 for two
     classes. The number of rows determines the number of epochs, the minibatches and the number of
-    folds. With fewer than 400 training rows, early stopping is off. By default, `trees`, `deep` and
-    `means` are used for at most 10 classes, `deep` and `means` for at least 5,000 rows, and `linear`,
-    `sparse` and `constant` for fewer than 10,000 rows. `means` is used only if at least a tenth of the
-    rows have categories that are too rare for a separate encoded column. `sparse` is used only for
-    binary classification with at most ``max(1000, 5 * n_encoded_columns)`` rows.
+    folds. With fewer than 400 training rows, early stopping is off, and networks of `plain` are trained
+    for more epochs than those of `ramps`. By default, `trees`, `deep` and `means` are used for at most
+    10 classes, `deep` and `means` for at least 5,000 rows, and `linear`, `sparse` and `constant` for
+    fewer than 10,000 rows. `means` is used only if at least a tenth of the rows have categories that
+    are too rare for a separate encoded column. `sparse` is used only for binary classification with at
+    most ``max(1000, 5 * n_encoded_columns)`` rows.
 
     Parameters
     ----------
@@ -449,7 +452,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
     Members are trained on a scaled y by default, so the results do not depend on the unit of y.
     Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
-    more, and are not used for a single column of y and 10,000 rows or more.
+    more, and are not used for a single column of y and 10,000 rows or more. `ramps` is used for fewer
+    than 1,000 encoded columns, otherwise `plain`.
 
     By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each
     column, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error

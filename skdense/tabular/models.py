@@ -120,8 +120,12 @@ def number_of_folds(
 # A fold of a few rows that picks the epoch is predicted much better than new rows are.
 FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs."""
+_FEW_ROWS_SEEN = 12_000
+"""Then networks of `plain` train longer: until they have seen so many rows."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
+_COLUMNS_WITHOUT_RAMPS = 1_000
+"""From so many columns on, ramps, at least two for each, would take most of the time of a fit."""
 _NARROW, _WIDE = (64, 64), (128, 128)
 """The hidden layers. For two classes narrow ones are as good, at less than half of the time."""
 _NETWORK = {
@@ -149,16 +153,19 @@ _NOT_THEIRS = {
 """Parameters of networks that `network_params` may not have, and why."""
 
 
-def training_for(n_rows: int) -> dict[str, Any]:
+def training_for(n_rows: int, is_long: bool = False) -> dict[str, Any]:
     """The parameters of networks that are trained on this many rows.
 
     The minibatches of large tables have more rows, which uses the processor better and allows a higher
-    learning rate.
+    learning rate. `is_long` tells the two kinds of networks apart if folds do not stop them: the blend
+    finds out how long is long enough.
     """
     batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
-    epochs = min(max(round(_ROWS_SEEN / n_rows), _FEWEST_EPOCHS), _MOST_EPOCHS)
     stops_early = n_rows >= FEW_ROWS
-    epochs = epochs if stops_early else _EPOCHS_OF_FEW_ROWS
+    rows_seen, fewest = _ROWS_SEEN, _FEWEST_EPOCHS
+    if not stops_early:
+        rows_seen, fewest = _FEW_ROWS_SEEN if is_long else 0, _EPOCHS_OF_FEW_ROWS
+    epochs = min(max(round(rows_seen / n_rows), fewest), _MOST_EPOCHS)
     return {
         "early_stopping": stops_early,
         "batch_size": batch_size,
@@ -166,6 +173,10 @@ def training_for(n_rows: int) -> dict[str, Any]:
         "max_iter": epochs,
         "n_iter_no_change": max(20, epochs // 4),
     }
+
+
+def _may_have_ramps(task: Task) -> bool:
+    return task.n_columns < _COLUMNS_WITHOUT_RAMPS
 
 
 def _check_network_params(task: Task) -> None:
@@ -181,13 +192,14 @@ def _check_network_params(task: Task) -> None:
             raise ValueError(f"network_params must not have {name!r}: {why}")
 
 
-def _network(task: Task, narrow_from: float = inf) -> BaseLowLevelMLP:
+def _network(task: Task, narrow_from: float = inf, is_long: bool = False) -> BaseLowLevelMLP:
     """A network; of numbers it is narrow from so many rows on."""
     cls, more, is_narrow = LowLevelMLPRegressor, task.loss_params, task.n_rows >= narrow_from
     if task.n_classes:
         cls, more, is_narrow = LowLevelMLPClassifier, {"label_smoothing": 0.05}, task.n_classes == 2
     more = {"hidden_layer_sizes": _NARROW if is_narrow else _WIDE, **more}
-    return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **task.network_params})
+    training = training_for(task.n_trained_on, is_long)
+    return cls(**{**_NETWORK, **training, **more, **task.network_params})
 
 
 # --- trees --------------------------------------------------------------------------------------------
@@ -202,7 +214,7 @@ _ROWS_OF_DEEP, _ROWS_PER_LEAF, _MOST_LEAVES = 5_000, 100, 127
 """With so many rows there are deep trees, which have a leaf for so many rows, up to a number."""
 _ROWS_OF_MEANS, _CLASS_ROWS_OF_MEANS = 5_000, 5
 """With so many rows, and so many of each class, some trees see means of y by level."""
-_COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 63
+_COLUMNS_OF_A_TREE, _BINS_OF_WIDE = 500, 31
 """A tree sees about so many columns of a table that has more. With more columns than rows, each column
 has at most so many bins."""
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
@@ -389,10 +401,8 @@ class Model(NamedTuple):
         `make(task)` is its estimator.
     least_rows, most_rows, most_classes : float
         The smallest and the largest tables for which it is among the models by default.
-    for_two_classes : bool
-        Whether it is so for two classes.
     condition : callable
-        `condition(task)` is whether it is so for a table, besides that.
+        `condition(task)` is whether it is so for a table, apart from them.
     most_outputs : float
         The most columns of y for which it is so.
     losses : tuple of str
@@ -408,7 +418,6 @@ class Model(NamedTuple):
     least_rows: float = 0
     most_rows: float = inf
     most_classes: float = inf
-    for_two_classes: bool = True
     condition: Callable[[Task], bool] = lambda task: True
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
@@ -420,7 +429,6 @@ class Model(NamedTuple):
         fits = self.least_rows <= task.n_rows <= self.most_rows
         fits &= task.n_classes <= self.most_classes and task.n_outputs <= self.most_outputs
         fits &= self.condition(task)
-        fits &= task.n_classes != 2 or self.for_two_classes
         return fits and self.why_not(task) is None
 
     def why_not(self, task: Task) -> str | None:
@@ -434,7 +442,15 @@ class Model(NamedTuple):
 
 
 def _may_be_plain(task: Task) -> bool:
-    """Whether networks without ramps are worth their time: not beside deep trees of one regression."""
+    """Whether networks without ramps are worth their time.
+
+    Beside deep trees of one regression they are not. Two classes need them where folds stop no
+    networks.
+    """
+    if not _may_have_ramps(task):
+        return True
+    if task.n_classes == 2:
+        return task.n_trained_on < FEW_ROWS
     return task.n_classes > 0 or task.n_outputs > 1 or task.n_rows < _MANY_ROWS
 
 
@@ -443,11 +459,10 @@ _SQUARED = ("squared_error",)
 MODELS = {
     "plain": Model(
         TableScaler(rare_factor=0.3),
-        partial(_network, narrow_from=_SOME_ROWS),
-        for_two_classes=False,
+        partial(_network, narrow_from=_SOME_ROWS, is_long=True),
         condition=_may_be_plain,
     ),
-    "ramps": Model(TableScaler(n_ramps=7), _network),
+    "ramps": Model(TableScaler(n_ramps=7), _network, condition=_may_have_ramps),
     "trees": Model(
         TableScaler(None),
         _trees,
