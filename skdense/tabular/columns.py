@@ -51,8 +51,8 @@ class TableEncoder(TransformerMixin, Saved):
     a column has 40 or more levels, the words, and the place and the frequency of each level, are
     encoded, too. Up to 50 words that are significantly related to y come first, and then the most
     frequent levels and words, 150 in all. Such a column is dropped if it is not significantly related
-    to y, as for IDs; y is used for nothing else. Constant columns are dropped. Warnings name the dropped columns, and columns
-    whose type may have been inferred wrongly.
+    to y, as for IDs; y is used for nothing else. Constant columns are dropped. Warnings name the
+    dropped columns, and columns whose type may have been inferred wrongly.
 
     Parameters
     ----------
