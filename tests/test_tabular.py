@@ -238,8 +238,8 @@ def test_scikit_learn_may_be_configured_to_return_data_frames(table, library):
 @pytest.mark.usefixtures("fitted")
 def test_all_models_are_blended_out_of_fold(table, fitted):
     X, score = table
-    names = {  # two classes need no plain networks
-        TabularClassifier: ["ramps", "trees", "linear", "constant", "sparse"],
+    names = {
+        TabularClassifier: ["plain", "ramps", "trees", "linear", "constant", "sparse"],
         TabularRegressor: ["plain", "ramps", "trees", "linear", "constant"],
     }
     for cls, y in ((TabularClassifier, labels_of(score)), (TabularRegressor, score)):
