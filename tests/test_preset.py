@@ -38,7 +38,7 @@ def models_of(fitted):
         (TabularRegressor, np.tile(NUMBERS, (11, 1)).T, {}, "plain linear constant", 4),
         (TabularClassifier, NUMBERS > 0, {}, "trees linear constant", 3),
         (TabularClassifier, np.arange(N) % 10, {}, "trees linear constant", 3),
-        (TabularClassifier, np.arange(N) % 11, {}, "plain constant", 4),
+        (TabularClassifier, np.arange(N) % 11, {}, "plain linear constant", 4),
     ],
 )
 def test_the_fast_preset_has_trees_where_they_suit_and_few_folds(cls, y, parameters, models, n_folds):

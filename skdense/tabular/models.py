@@ -285,7 +285,8 @@ def _means(task: Task) -> BaseEstimator:
 
 def _may_have_means(task: Task) -> bool:
     are_few = 0 < task.n_classes and task.rarest_class_size < _CLASS_ROWS_OF_MEANS
-    return bool(task.levels) and not are_few and task.monotonic_cst is None
+    is_simple = task.n_outputs == 1 and task.monotonic_cst is None
+    return bool(task.levels) and not are_few and is_simple
 
 
 class Patience:
@@ -350,7 +351,8 @@ def _linear(task: Task) -> BaseEstimator:
     if not task.n_classes:
         return RidgeCV(np.geomspace(0.01, 1e5, 15), gcv_mode="svd")
     solver_settings = {"tol": 0.001, "max_iter": 1000}
-    if task.n_trained_on < _INNER_FOLDS:
+    # To choose the penalty would take as long as all else of the preset "fast".
+    if task.is_fast or task.n_trained_on < _INNER_FOLDS:
         return LogisticRegression(C=0.3, **solver_settings)
     # Stratified folds warn of classes that are too rare.
     is_rare = task.rarest_class_size < _INNER_FOLDS
@@ -524,7 +526,7 @@ def models_of(
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
         if task.is_fast:
-            models = _fast_models(models, task)
+            models = _fast_models(models)
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor
@@ -546,13 +548,10 @@ def models_of(
     return pipelines, dict.fromkeys(stopped, Patience)
 
 
-def _fast_models(models, task):
+def _fast_models(models):
     """The models of the preset "fast", of those that suit a table by default."""
     best = next(name for name in ("trees", "plain", "ramps") if name in models)
-    # For many classes, linear models take as long as networks.
-    has_linear = best == "trees" or not task.n_classes
-    fast = {best, "constant"} | ({"linear"} if has_linear else set())
-    return [name for name in models if name in fast]
+    return [name for name in models if name in (best, "linear", "constant")]
 
 
 def _resolved(entry, task):
