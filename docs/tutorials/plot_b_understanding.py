@@ -48,7 +48,7 @@ plot_importance(importance)
 plt.show()
 
 # %%
-# The importance of correlated columns, such as the three cholesterol values here, is low: if one of
+# The importance of correlated columns, such as the three cholesterol values here, can be low: if one of
 # them is permuted, the model can still use the others.
 #
 # .. index:: ! Shapley values
