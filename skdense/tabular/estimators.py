@@ -274,7 +274,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     The ensemble is a :class:`skdense.ensemble.BlendClassifier` of
 
     - `plain`: networks on scaled columns; used for binary classification only with fewer than 400
-      training rows, or in place of `ramps`;
+      training rows, or instead of `ramps`;
     - `ramps`: networks that also receive a piecewise linear encoding of the columns [1]_; used for
       fewer than 1,000 encoded columns;
     - `trees`: LightGBM's boosted trees, on unscaled columns;
