@@ -411,8 +411,6 @@ class Model(NamedTuple):
         The losses of regressors that it can minimize.
     can_be_monotone : bool
         Whether it can follow monotonic constraints.
-    cost : float
-        About the time of a member, compared with that of other models.
     """
 
     view: TableScaler
@@ -424,7 +422,6 @@ class Model(NamedTuple):
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
     can_be_monotone: bool = False
-    cost: float = 1.0
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
@@ -472,8 +469,8 @@ MODELS = {
         most_outputs=_MOST_OUTPUTS,
         can_be_monotone=True,
     ),
-    "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED, cost=0.3),
-    "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED, cost=0.01),
+    "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
+    "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
     "sparse": Model(
         TableScaler("standard"),
         _sparse,
@@ -482,7 +479,6 @@ MODELS = {
         condition=_may_be_sparse,
         most_outputs=_MOST_OUTPUTS,
         losses=_SQUARED,
-        cost=0.3,
     ),
     "deep": Model(
         TableScaler(None),
