@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+from contextlib import nullcontext
 from functools import partial
 
 import joblib
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from scipy.optimize import OptimizeResult
 
-from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
+from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c, uncompiled_programs
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
 from skdense.fit import prepare
@@ -86,11 +87,7 @@ COMPILED = (
     "tests/test_machine_threads.py", "tests/test_memory.py", "tests/test_parity.py",
     "tests/test_processes.py", "tests/test_training.py",
 )  # fmt: skip
-"""Files whose trainings run compiled programs: they are about programs, or start processes that fit.
-
-With SKDENSE_COMPILE or SKDENSE_NIGHTLY all files do.
-"""
-COMPILE = bool(os.environ.get("SKDENSE_COMPILE") or os.environ.get("SKDENSE_NIGHTLY"))
+"""Files whose trainings run compiled programs: they are about programs, or start processes that fit."""
 
 
 def pytest_collection_modifyitems(items):
@@ -265,33 +262,10 @@ def ctrl_c_during_call(replace_programs):
     go_on()
 
 
-_graphs, _making_graphs = {}, threading.Lock()
-
-
-def graph_of(make, *key):
-    """The program that `make(*key)` describes, as a graph that XLA does not compile."""
-    with _making_graphs:
-        if (make, key) not in _graphs:
-            function, arguments = make(*key)
-            signature = tf.nest.flatten(arguments)
-
-            @tf.function(input_signature=signature, autograph=False)
-            def on_tensors(*tensors):
-                return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
-
-            _graphs[make, key] = on_tensors.get_concrete_function()
-        return _graphs[make, key]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _few_programs_are_compiled(request):
-    """Let trainings run graphs, which are made in a third of the time, but not in `COMPILED` files."""
-    from skdense.core.host import lbfgs, train  # imports TensorFlow
-
-    with pytest.MonkeyPatch.context() as patch:
-        if not COMPILE and not request.node.nodeid.startswith(COMPILED):
-            patch.setattr(train, "program_of", graph_of)
-            patch.setattr(lbfgs, "program_of", graph_of)
+    """Let trainings run graphs, unless the file is one of `COMPILED`."""
+    with nullcontext() if request.node.nodeid.startswith(COMPILED) else uncompiled_programs():
         yield
 
 

@@ -116,6 +116,49 @@ def is_kept(seed, step, layer, row, unit, rate):
     return hashed(hashed(key, row), unit) >= rate * 2**32
 
 
+# --- programs ----------------------------------------------------------------------------------------
+
+NIGHTLY = bool(os.environ.get("SKDENSE_NIGHTLY"))
+"""Whether to compile all programs, and to test more combinations of parameters."""
+COMPILES = NIGHTLY or bool(os.environ.get("SKDENSE_COMPILE"))
+"""Whether to compile all programs."""
+
+_graphs, _making_graphs = {}, threading.Lock()
+
+
+def graph_of(make, *key):
+    """The program that `make(*key)` describes, as a graph that XLA does not compile."""
+    from skdense.core.machine.tensorflow import tf
+
+    with _making_graphs:
+        if (make, key) not in _graphs:
+            function, arguments = make(*key)
+            signature = tf.nest.flatten(arguments)
+
+            @tf.function(input_signature=signature, autograph=False)
+            def on_tensors(*tensors):
+                return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
+
+            _graphs[make, key] = on_tensors.get_concrete_function()
+        return _graphs[make, key]
+
+
+@contextmanager
+def uncompiled_programs():
+    """Let trainings run graphs, which are made in a third of the time, unless all programs compile."""
+    from skdense.core.host import lbfgs, train  # imports TensorFlow
+
+    modules = () if COMPILES else (train, lbfgs)
+    before = [module.program_of for module in modules]
+    for module in modules:
+        module.program_of = graph_of
+    try:
+        yield
+    finally:
+        for module, program_of in zip(modules, before):
+            module.program_of = program_of
+
+
 def train_alone(spec, network, **arguments):
     """Train a network in its own program; return whether Ctrl-C ended it."""
     from skdense.core.host.planning import lone_bucket  # imports TensorFlow

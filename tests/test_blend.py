@@ -61,11 +61,12 @@ NEIGHBOURS = CrossFitRegressor(KNeighborsRegressor(20), cv=3, random_state=0)
 
 
 def checks_of_blends():
-    """All of scikit-learn's, with models that are quick to fit."""
+    """All of scikit-learn's, with models that are quick to fit, in one thread."""
     linear, bayes, ridge = (clone(model).set_params(cv=2) for model in (LINEAR, BAYES, RIDGE))
+    near = clone(ridge).set_params(estimator__alpha=9.0)
     blends = [
-        BlendClassifier([("linear", linear), ("bayes", bayes)]),
-        BlendRegressor([("linear", ridge), ("near", clone(ridge).set_params(estimator__alpha=9.0))]),
+        BlendClassifier([("linear", linear), ("bayes", bayes)], n_jobs=1),
+        BlendRegressor([("linear", ridge), ("near", near)], n_jobs=1),
     ]
     for blend in blends:
         for estimator, check in estimator_checks_generator(blend):

@@ -70,14 +70,14 @@ def in_float64(network):
 
 
 @pytest.mark.usefixtures("coarse_buckets")
-@parametrize_with_checks([CrossFitClassifier(in_float64(CLASSIFIER), cv=2)])
+@parametrize_with_checks([CrossFitClassifier(in_float64(CLASSIFIER), cv=2, n_jobs=1)])
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)
 
 
 def checks_of_regressors():
     """What is different for regressors; the rest of their code is that of the classifier."""
-    ensemble = CrossFitRegressor(in_float64(REGRESSOR), cv=2)
+    ensemble = CrossFitRegressor(in_float64(REGRESSOR), cv=2, n_jobs=1)
     for estimator, check in estimator_checks_generator(ensemble):
         name = check.func.__name__
         if any(part in name for part in ("regress", "fit2d", "weights_", "supervised_y", "pickle")):

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import OneHotEncoder
 
+from helpers import NIGHTLY
 from skdense.tabular import levels as module
 from skdense.tabular.cells import factorized
 from skdense.tabular.columns import TableEncoder
@@ -187,7 +188,7 @@ def dropped(X, y, splits):
 
 
 @pytest.mark.filterwarnings("ignore:columns are not used")
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(20 if NIGHTLY else 6))
 def test_a_column_that_matters_only_beside_others_stays_and_an_id_does_not(seed):
     X, y = hidden(seed)
     splits = [*KFold(5, shuffle=True, random_state=seed).split(X)]
@@ -195,7 +196,7 @@ def test_a_column_that_matters_only_beside_others_stays_and_an_id_does_not(seed)
 
 
 @pytest.mark.filterwarnings("ignore:columns are not used")
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(6 if NIGHTLY else 3))
 def test_a_column_that_only_determines_how_large_errors_are_stays_for_regression(seed):
     """An ID as another column of as many levels does not, and neither of them for classes."""
     rng = np.random.default_rng(seed)

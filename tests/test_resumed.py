@@ -5,14 +5,12 @@ Equal means what it means in test_parity.py. By default, all pairs of levels occ
 are not compiled. With SKDENSE_NIGHTLY=1 they are, and all triples of levels occur, of more losses.
 """
 
-import os
-
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from helpers import assert_close, assert_same_model, covering_rows, numbers_of, one_ulp_away
+from helpers import NIGHTLY, assert_close, assert_same_model, covering_rows, numbers_of, one_ulp_away
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.compat import validate_parameters
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -20,7 +18,6 @@ from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
-NIGHTLY = bool(os.environ.get("SKDENSE_NIGHTLY"))
 N_EPOCHS = 5
 SOLVERS = {
     "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.1},

@@ -47,8 +47,8 @@ from skdense.core.machine import threads
 from skdense.tabular import TableEncoder
 
 N = 300
-FEW = {"models": ["linear", "constant"], "cv": 2, "random_state": 0}
-"""A model that is fitted soon."""
+FEW = {"models": ["linear", "constant"], "cv": 2, "random_state": 0, "n_jobs": 1}
+"""A model that is fitted soon, in one thread."""
 NETWORK = {"hidden_layer_sizes": (), "max_iter": 3}
 SMALL = {"cv": 2, "random_state": 0, "network_params": NETWORK}
 """All models, with small networks."""
