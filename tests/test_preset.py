@@ -37,6 +37,8 @@ def models_of(fitted):
         (TabularRegressor, NUMBERS, {"monotonic_cst": {"a": 1}}, "trees", 3),
         (TabularRegressor, np.tile(NUMBERS, (11, 1)).T, {}, "plain linear constant", 4),
         (TabularClassifier, NUMBERS > 0, {}, "trees linear constant", 3),
+        (TabularClassifier, pd.Series(NUMBERS > 0).map(str), {}, "trees linear constant", 3),
+        (TabularClassifier, pd.Categorical(NUMBERS > 0), {}, "trees linear constant", 3),
         (TabularClassifier, np.arange(N) % 10, {}, "trees linear constant", 3),
         (TabularClassifier, np.arange(N) % 11, {}, "plain linear constant", 4),
     ],

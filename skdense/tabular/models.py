@@ -98,7 +98,7 @@ def number_of_folds(
     y, groups = samples.y[has_weight], samples.groups
     n_folds = _FOLDS if is_classification or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
-    what, most, has_trees = "y", len(y), y[0].size <= _MOST_OUTPUTS
+    what, most, has_trees = "y", len(y), y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
     if is_classification:
         class_sizes = np.unique(y, return_counts=True)[1]
         what, most = "the largest class of y", class_sizes.max()
