@@ -106,7 +106,7 @@ EXPECTED = {
 CHECKED = [
     TabularClassifier(preset="fast", **FEW),
     TabularRegressor(**FEW),
-    TabularRegressor(preset="fast", monotonic_cst={0: 1}, cv=2, random_state=0),
+    TabularRegressor(preset="fast", monotonic_cst={0: 1}, cv=2, random_state=0, n_jobs=1),
 ]
 
 
@@ -119,7 +119,7 @@ def checks_of_all_models():
     """Those of weights, pickles and invariances. The digits of float32 depend on the other rows."""
     params = {"dtype": "float64", "hidden_layer_sizes": (8,), "max_iter": 3}
     for cls in BOTH:
-        for model, check in estimator_checks_generator(cls(cv=2, network_params=params)):
+        for model, check in estimator_checks_generator(cls(cv=2, network_params=params, n_jobs=1)):
             name = check.func.__name__
             parts = "sample_weight", "pickle", "invarian", "idempotent"
             if any(part in name for part in parts) and name not in EXPECTED:
