@@ -116,6 +116,7 @@ def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
     ("column_kinds", "message"),
     [
         ({"zap": "category"}, r"column_kinds has a column 'zap', but X has \['zip', 'customer'"),
+        ({"custmer": "ignore"}, "column_kinds has a column 'custmer', .* did you mean 'customer'"),
         ({0: "category"}, "column_kinds has a column 0, but X has"),
         (
             {"zip": "categorical"},
@@ -131,7 +132,7 @@ def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
         ({"price": {"kind": "number", "unit": 3}}, "'price': unit must be a str, got 3"),
         (
             {"when": "number"},
-            "'when' has numbers, by column_kinds, .* 200 of 200 values cannot, such as",
+            "'when' has numbers, by column_kinds, .* 200 of 200 values cannot, .* 'decimal' mark and",
         ),
         ({"when": "duration"}, "'when' has durations, by column_kinds, but not all"),
         (
@@ -141,12 +142,20 @@ def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
         ({"when": {"kind": "date", "format": "%m/%d/%Y"}}, r"1\d\d of 200 values cannot, such as"),
         ({"grade": "date"}, r"'grade' cannot be read as dates: .* pass one, as in .*'format'"),
         ({"price": {"kind": "number", "decimal": "."}}, "'price' has numbers, by column_kinds"),
+        (
+            {"weight": {"kind": "number", "decimal": ".", "unit": "lb"}},
+            "such as '1.5 kg'; values must have the decimal mark '.' and the unit 'lb'",
+        ),
         ({"mixed": "number"}, "different units, 'EUR', 'USD': pass one of them"),
         ({"mark": "number"}, "with an ambiguous decimal mark: pass"),
     ],
 )
 def test_wrong_names_and_kinds_that_a_column_cannot_have_are_errors_that_name_it(column_kinds, message):
-    table = X.assign(mixed=["€1.50", "$1.50"] * (N // 2), mark=["1,234", "5,678"] * (N // 2))
+    table = X.assign(
+        mixed=["€1.50", "$1.50"] * (N // 2),
+        mark=["1,234", "5,678"] * (N // 2),
+        weight=["unknown", "unknown", "1.5 kg", "1.5 kg", "unknown"] * (N // 5),
+    )
     with warnings.catch_warnings(action="ignore"), pytest.raises(ValueError, match=message):
         TableEncoder(column_kinds=column_kinds).fit(table)
 

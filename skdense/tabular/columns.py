@@ -59,8 +59,9 @@ class TableEncoder(TransformerMixin, Saved):
     column_kinds : dict, default=None
         The types of columns, by their names, or by their positions if X is an array: "number",
         "category", "text", "date", "duration" or "ignore". A dict with this word as its "kind" may also
-        contain the "format" of dates as strings, or a list of formats, and the "decimal" mark, "." or
-        ",", and the "unit" of amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``.
+        contain the "format" of dates as strings in the codes of ``datetime.strptime``, or a list of
+        formats, to which ISO 8601 is added, and the "decimal" mark, "." or ",", and the "unit" of
+        amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``.
         These types override the inferred ones, and such columns are not tested for a relation to y.
         With "category", the string "NA" is a category; with "text", it is a missing value. Ignored
         columns may be missing in `transform`.
@@ -393,7 +394,7 @@ def _read_in_fit(column, values, is_given):
         return values, []
     counts, example = f"{unread.count} of {unread.n_values} values", shown(unread.example)
     if unread.count >= unread.n_values / 2:
-        raise column.not_readable(f"{counts} cannot, such as {example}")
+        raise column.not_readable(f"{counts} cannot, such as {example}{column.expected}")
     return values, [
         f"column {column.name!r}: {counts} cannot be read as {column.kind}, for example {example}, and "
         "count as missing"

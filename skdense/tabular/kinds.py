@@ -148,6 +148,8 @@ class Column:
         The outputs that are used.
     source : str
         What has decided on the kind, in the words of messages.
+    expected : str
+        What strings have to contain to be read, in the words of messages.
     """
 
     stored = "f8"
@@ -155,7 +157,7 @@ class Column:
     n, n_unread, is_marked, keep = 0, 0, False, []
     readable = frozenset({"categories", "strings"})
     """Other kinds of values that are read by their strings."""
-    source = "its values in fit"
+    source, expected = "its values in fit", ""
 
     def __init__(self, name: str):
         self.name = name
@@ -205,7 +207,10 @@ class Column:
             return values[codes], None
         example = texts[np.argmax(is_unread)] if is_unread.any() else containers[0]
         if n_unread == n > 1:
-            raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}")
+            # A value with digits says more about its format than a word.
+            has_digit = is_unread * [any(map(str.isdigit, text or "")) for text in texts]
+            example = texts[np.argmax(has_digit)] if has_digit.any() else example
+            raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}{self.expected}")
         text = f"has values that cannot be read as {self.kind} and count as missing"
         return values[codes], Unread(n_unread, n, example, text)
 
@@ -288,6 +293,14 @@ class Numbers(Column):
     kind, outputs = "numbers", [("", "number")]
     decimal = unit = ""
 
+    @property
+    def expected(self) -> str:
+        """What strings of numbers have to contain, as messages end with it."""
+        if not self.decimal:
+            return "; if they are amounts, column_kinds may have their 'decimal' mark and 'unit'"
+        unit = f" and the unit {self.unit!r}" if self.unit else ""
+        return f"; values must have the decimal mark {self.decimal!r}{unit}"
+
     def _read(self, values, report):
         if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
             return np.asarray(values, np.float64)
@@ -313,7 +326,7 @@ class Numbers(Column):
 class Durations(Numbers):
     """Durations: their seconds, shifted."""
 
-    kind, outputs = "durations", [("", "duration")]
+    kind, outputs, expected = "durations", [("", "duration")], ""
 
     def _read(self, values, report):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")

@@ -6,6 +6,7 @@ wrong guess does more harm than a question. If nearly all can, a remark says wha
 
 import re
 from collections import Counter
+from difflib import get_close_matches
 from itertools import compress
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -354,7 +355,9 @@ def entries_by_name(column_kinds: Any, names: list[str], has_names: bool) -> dic
         name = names[key] if is_position else str(key)
         if name not in names:
             keys = names if has_names else f"the positions 0 to {len(names) - 1}"
-            raise ValueError(f"column_kinds has a column {key!r}, but X has {keys}")
+            close = get_close_matches(name, names, n=1) if has_names else []
+            question = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"column_kinds has a column {key!r}, but X has {keys}{question}")
         entries[name] = _checked_entry(name, entry)
     return entries
 
