@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
 from skdense.ensemble.samples import Samples
+from skdense.tabular.levels import SMALL_TREES
 from skdense.tabular.models import MODELS, Patience, Task, number_of_folds, training_for
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
@@ -470,9 +471,12 @@ def test_leaves_of_deep_trees_and_rounds_follow_the_number_of_rows():
 
 
 def test_leaves_of_classes_have_fewer_rows_where_there_are_more():
-    rows = [300, 1_000, 1_750, 10_000]
+    rows = [400, 1_000, 1_750, 10_000]
     leaves = [MODELS["trees"].make(task_of(n, n_classes=2)).min_child_samples for n in rows]
     assert leaves == [20, 14, 8, 5]
+    of_few_rows = [MODELS["trees"].make(task_of(399, n_classes=n)).get_params() for n in (0, 2)]
+    assert of_few_rows[1].items() >= SMALL_TREES.items()
+    assert of_few_rows[0].items() >= SMALL_TREES.items()
 
 
 def test_trees_learn_an_exclusive_or_of_a_flag_and_many_levels():

@@ -209,7 +209,8 @@ _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
 """The most rounds of trees grow by one for so many rows, up to a number."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
-rows there are, the more rare combinations of levels can be learned."""
+rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
+the parameters of those for regression."""
 _ROWS_OF_DEEP, _ROWS_PER_LEAF, _MOST_LEAVES = 5_000, 100, 127
 """With so many rows there are deep trees, which have a leaf for so many rows, up to a number."""
 _ROWS_OF_MEANS, _CLASS_ROWS_OF_MEANS = 5_000, 5
@@ -242,7 +243,7 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     if are_deep:
         leaves = max(2, min(task.n_trained_on // _ROWS_PER_LEAF, _MOST_LEAVES))
         settings |= {"num_leaves": leaves, "colsample_bynode": 0.5}
-    elif task.n_classes:
+    elif task.n_classes and task.n_trained_on >= FEW_ROWS:
         size = _LEAF_SIZE_TIMES_ROWS // task.n_trained_on
         settings["min_child_samples"] = int(np.clip(size, *_LEAF_SIZES))
     else:
