@@ -70,6 +70,11 @@ def test_a_view_without_scaling_leaves_numbers_and_what_is_missing_as_they_are(X
     assert_array_equal(TableScaler(None).fit_transform(X), X)
 
 
+def test_a_view_that_changes_nothing_makes_no_copy(X):
+    numbers = np.float32(X)
+    assert np.shares_memory(TableScaler(None).fit_transform(numbers), numbers)
+
+
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_a_value_that_was_never_missing_in_fit_becomes_the_median(scaling, X):
     view = TableScaler(scaling).fit(X)

@@ -180,7 +180,14 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, Saved):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False, reset=False)
-        return self._scaled(X)
+        # A copy of a large table would take as much memory as the table.
+        return X if self.scaling is None and not self._changes(X) else self._scaled(X)
+
+    def _changes(self, X):
+        """Whether unscaled columns get ramps, or a value in the place of a missing one."""
+        is_filled = ~np.isnan(self._fill)
+        blocks = (X[rows] for rows in gen_batches(len(X), _BLOCK))
+        return len(self._ramp_sources) > 0 or any(np.isnan(x[:, is_filled]).any() for x in blocks)
 
     @np.errstate(over="ignore", invalid="ignore")
     def _scaled(self, X):
