@@ -69,7 +69,7 @@ SLOW = (
     *LONG, "docs/", "tests/test_blend.py", "tests/test_churn_table.py", "tests/test_compiling.py",
     "tests/test_conformance.py", "tests/test_continuing.py", "tests/test_contributions.py",
     "tests/test_disk.py", "tests/test_ensemble", "tests/test_interrupts.py",
-    "tests/test_intervals.py", "tests/test_large.py", "tests/test_lbfgs.py", "tests/test_levels.py",
+    "tests/test_intervals.py", "tests/test_large.py", "tests/test_levels.py",
     "tests/test_machine_threads.py", "tests/test_many.py", "tests/test_notebook.py",
     "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py",
     "tests/test_persistence.py", "tests/test_probabilities.py", "tests/test_processes.py",
@@ -83,9 +83,9 @@ SLOW = (
 
 COMPILED = (
     "tests/test_blas.py", "tests/test_compiling.py", "tests/test_disk.py", "tests/test_interrupts.py",
-    "tests/test_large.py", "tests/test_lazy_tensorflow.py", "tests/test_lbfgs.py",
-    "tests/test_machine_threads.py", "tests/test_memory.py", "tests/test_parity.py",
-    "tests/test_processes.py", "tests/test_training.py",
+    "tests/test_large.py", "tests/test_lazy_tensorflow.py", "tests/test_machine_threads.py",
+    "tests/test_memory.py", "tests/test_parity.py", "tests/test_processes.py",
+    "tests/test_training.py",
 )  # fmt: skip
 """Files whose trainings run compiled programs: they are about programs, or start processes that fit."""
 
