@@ -107,8 +107,8 @@ def to_onnx(
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
         LogisticRegression, LogisticRegressionCV, LinearRegression, Ridge, RidgeCV, Lasso, LassoCV,
         DummyClassifier, DummyRegressor and MultiOutputRegressor; one of these members; or a Pipeline of
-        TableScaler, SimpleImputer or StandardScaler and one of these ensembles or members. Subclasses
-        cannot be converted, because they may compute something else.
+        TableScaler, LevelMeans, SimpleImputer or StandardScaler and one of these ensembles or members.
+        Subclasses cannot be converted, because they may compute something else.
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
         n_quantiles)`` or ``(n_samples, n_outputs, n_quantiles)``. The model must be an ensemble or a
