@@ -1,3 +1,3 @@
 """The version of the package, which saved models carry."""
 
-__version__ = "0.7.0.dev0"
+__version__ = "0.7.0"
