@@ -20,7 +20,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifi
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
-QUANTILES = {"quantiles": [0.05, 0.5, 0.95]}
+QUANTILES = [("predict", {}), ("predict_quantiles", {"quantiles": [0.05, 0.5, 0.95]})]
 PREDICTIONS = [("predict", {}), ("predict_proba", {})]
 
 
@@ -50,7 +50,7 @@ def models():
     network = LowLevelMLPRegressor(**SETTINGS)
     yield "regressor.skops", network.fit(X, y), X[::40], [("predict", {})]
     ensemble = CrossFitRegressor(network, cv=2, random_state=0, scale_y=True)
-    yield "ensemble.joblib", ensemble.fit(X, y), X[::40], [("predict", {}), ("predict_quantiles", QUANTILES)]
+    yield "ensemble.joblib", ensemble.fit(X, y), X[::40], QUANTILES
 
     models = [("networks", ensemble), ("linear", CrossFitRegressor(Ridge(), cv=2, random_state=0))]
     blend = BlendRegressor(models).fit(X, y)
@@ -67,7 +67,7 @@ def models():
     network_params = {"hidden_layer_sizes": (8,), "max_iter": 20}
     settings = {"cv": 2, "network_params": network_params, "random_state": 0}
     model = TabularRegressor(**settings)
-    yield "table.joblib", model.fit(table, spent), table[:6], [("predict", {}), ("predict_quantiles", QUANTILES)]
+    yield "table.joblib", model.fit(table, spent), table[:6], QUANTILES
     model = TabularClassifier(**settings).fit(table, np.where(spent > 60, "much", "little"))
     yield "classes.joblib", model, table[:6], [*PREDICTIONS, ("predict_set", {})]
 
