@@ -227,7 +227,7 @@ def fit_member(
     arguments |= _validation(last, X_fold, y_fold, fold_weight, encoded_classes, has_callback)
     if is_lightgbm(last):
         arguments["callbacks"] = [lambda _: stop.check()]
-        if "eval_X" in arguments and has_callback:
+        if "eval_X" in arguments and callback is not None:
             arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
     # it was, which another thread may have limited then.

@@ -188,7 +188,7 @@ def _checked(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked
     return CheckedInput(encoder, training, y, validation, y_val, validation_hash, attributes)
 
 
-def _hash(data: Data) -> str:
+def _hash(data: Data) -> str | None:
     """A hash of the values of samples, whatever their order in memory."""
     X = data.X
     arrays = [X.data, X.indices, X.indptr] if issparse(X) else [X]
