@@ -1,6 +1,8 @@
 """Tables as users pass them: data frames of any library, or arrays."""
 
+from difflib import get_close_matches
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -46,3 +48,27 @@ def _is_usual_frame(X):
     """Whether this is a DataFrame of pandas or polars, which takes narwhals 20 us to find out."""
     name, module = type(X).__name__, type(X).__module__.partition(".")[0]
     return name == "DataFrame" and module in ("pandas", "polars")
+
+
+def name_of_column(parameter: str, key: Any, names: list[str], has_names: bool) -> str:
+    """The name of the column that a key of a dict refers to; raise if X does not have it.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter that is the dict.
+    key : object
+        A name, or a position in an array.
+    names : list of str
+        The names of all columns, in order.
+    has_names : bool
+        Whether X has names, so that keys are no positions.
+    """
+    is_position = not has_names and isinstance(key, Integral) and 0 <= key < len(names)
+    name = names[int(key)] if is_position else str(key)
+    if name not in names:
+        known = names if has_names else f"the positions 0 to {len(names) - 1}"
+        close = get_close_matches(name, names, n=1) if has_names else []
+        question = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{parameter} has a column {key!r}, but X has {known}{question}")
+    return name

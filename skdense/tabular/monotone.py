@@ -1,11 +1,12 @@
 """Monotonic constraints: what the user passes, checked, and the same for the encoded columns."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+
+from skdense.frames import name_of_column
 
 LOSSES = ("squared_error", "poisson", "huber")
 """The losses for which LightGBM has constraints. Leaves that are quantiles of their rows have none."""
@@ -39,15 +40,7 @@ def constraints_by_name(
         monotonic_cst = dict(zip(names, monotonic_cst))
     constraints = {}
     for key, sign in monotonic_cst.items():
-        is_position = columns is None and isinstance(key, Integral) and 0 <= key < n_columns
-        name = names[int(key)] if is_position else str(key)
-        if name not in names:
-            known = f"the positions 0 to {n_columns - 1}" if columns is None else names
-            close = get_close_matches(name, names, n=1)
-            raise ValueError(
-                f"monotonic_cst has a column {key!r}, but X has "
-                + (f"{known}; did you mean {close[0]!r}?" if close else f"{known}")
-            )
+        name = name_of_column("monotonic_cst", key, names, columns is not None)
         is_sign = isinstance(sign, Integral | float) and sign in (-1, 0, 1)
         if not is_sign:
             raise ValueError(f"monotonic_cst of column {key!r} must be -1, 0 or 1, got {sign!r}")

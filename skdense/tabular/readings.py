@@ -6,15 +6,14 @@ wrong guess does more harm than a question. If nearly all can, a remark says wha
 
 import re
 from collections import Counter
-from difflib import get_close_matches
 from itertools import compress
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from skdense.frames import name_of_column
 from skdense.tabular.cells import (
     MISSING,
     NUMBER,
@@ -351,13 +350,7 @@ def entries_by_name(column_kinds: Any, names: list[str], has_names: bool) -> dic
         raise TypeError(f"column_kinds must be a dict or None, got a {type(column_kinds).__name__}")
     entries = {}
     for key, entry in (column_kinds or {}).items():
-        is_position = not has_names and isinstance(key, Integral) and 0 <= key < len(names)
-        name = names[key] if is_position else str(key)
-        if name not in names:
-            keys = names if has_names else f"the positions 0 to {len(names) - 1}"
-            close = get_close_matches(name, names, n=1) if has_names else []
-            question = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"column_kinds has a column {key!r}, but X has {keys}{question}")
+        name = name_of_column("column_kinds", key, names, has_names)
         entries[name] = _checked_entry(name, entry)
     return entries
 
