@@ -362,6 +362,8 @@ def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -
     ------
     ImportError
         Without matplotlib.
+    TypeError
+        If `importance` is not a result of :func:`feature_importance`.
 
     Examples
     --------
@@ -373,6 +375,11 @@ def plot_importance(importance: Any, *, max_columns: int = 20, ax: Any = None) -
     ['plan', 'calls']
     """
     check_scalar(max_columns, "max_columns", Integral, min_val=1)
+    if not {"importance", "std"} <= {*getattr(importance, "columns", ())}:
+        raise TypeError(
+            "importance must be the data frame that feature_importance(model, X, y) returns, got "
+            f"{type(importance).__name__}"
+        )
     if ax is None:
         _, ax = import_module("matplotlib.pyplot").subplots(layout="constrained")
     drawn = importance.sort_values("importance", ascending=False, kind="stable")[:max_columns][::-1]
