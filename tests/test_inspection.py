@@ -156,5 +156,5 @@ def test_what_importance_cannot_use_is_named(classifier):
         feature_importance(classifier, X, y, scoring="loss")
     with pytest.raises(ValueError, match="max_columns == 0, must be >= 1"):
         plot_importance(pd.DataFrame(), max_columns=0)
-    with pytest.raises(TypeError, match="importance must be the data frame .*, got LinearRegression"):
+    with pytest.raises(TypeError, match=r"importance must be the data frame .*, got LinearRegression"):
         plot_importance(LinearRegression())
