@@ -43,8 +43,7 @@ def main(arguments=None):
         return
     if options.data or options.widths or options.target or options.task:
         parser.error("--data, --target, --task and --widths are of the comparison, not of a suite")
-    against = options.against and str(options.against.resolve())
-    given = {"rounds": options.rounds, "against": against, "size": options.size}
+    given = {"rounds": options.rounds, "size": options.size}
     for name in chosen:
         large = "_large" if name == "accuracy" and options.size == "large" else ""
         run(name, options.output / (name + large), options.only, given)
@@ -82,9 +81,6 @@ def build_parser():
         suites.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     suites.add_argument("--rounds", type=int, help="how often, or on how many splits, each job runs")
     suites.add_argument("--only", metavar="REGEX", default="", help="jobs in whose names this is found")
-    suites.add_argument(
-        "--against", type=Path, metavar="CHECKOUT", help="an older one, for --accuracy and --serving"
-    )
     suites.add_argument("--size", choices=("small", "large"), help="the tables of --accuracy")
     parser.add_argument(
         "--output",

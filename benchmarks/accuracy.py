@@ -2,23 +2,20 @@
 
 Each contestant (`contestants.py`) is fitted to each table (`tables.py`) on three random splits into
 three quarters and a held-out quarter. Each fit has a fresh process and one thread, and its
-processor time counts, so two run at the same time. `standings.py` writes the report. `--against`
-adds an older checkout of skdense, `--size large` takes the tables of 10,000 rows and more.
+processor time counts, so two run at the same time. `standings.py` writes the report. `--size large`
+takes the tables of 10,000 rows and more.
 """
 
 import multiprocessing
 import os
-import re
 import signal
 import time
 import warnings
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks import contestants, plots, standings, tables
-from benchmarks.process import use
+from benchmarks import contestants, standings, tables
 
 try:
     import resource
@@ -30,26 +27,19 @@ MINUTES = {"small": 3, "large": 30}  # of processor time, by the size of the tab
 PROCESSES = 2  # at the same time, as only their processor time counts
 TOO_LONG = "more than {} minutes of processor time"
 
-to_markdown, draw = standings.to_markdown, plots.tabular
+to_markdown, draw = standings.to_markdown, standings.draw
 
 
-def jobs(rounds=SPLITS, against=None, size="small"):
-    """Each contestant on each table; the older version of the checkout `against` is one more."""
-    found = [
-        {"data": data, "estimator": name, "splits": rounds, "version": None, "checkout": None}
+def jobs(rounds=SPLITS, size="small"):
+    """Each contestant on each table."""
+    return [
+        {"data": data, "estimator": name, "splits": rounds}
         for data in tables.present(size)
         for name in contestants.present()
     ]
-    if against:
-        version = re.search('__version__ = "(.*)"', Path(against, "skdense", "version.py").read_text())[
-            1
-        ]
-        older = {"version": version, "checkout": against}
-        found += [job | older for job in found if job["estimator"] == "skdense"]
-    return found
 
 
-def measure(data, estimator, splits, version, checkout):
+def measure(data, estimator, splits):
     """The rows of a contestant on the splits of a table, of each in a fresh process.
 
     They share a folder of compiled programs, so that the first split has a first run and the others
@@ -58,7 +48,7 @@ def measure(data, estimator, splits, version, checkout):
     rows = []
     with TemporaryDirectory() as programs:
         for seed in range(splits):
-            found = _in_fresh_process(data, estimator, seed, checkout, programs)
+            found = _in_fresh_process(data, estimator, seed, programs)
             rows.append({"task": tables.TABLES[data].task, "seed": seed} | found)
             if found.get("error") == TOO_LONG.format(minutes(data)):
                 break
@@ -85,7 +75,7 @@ def one_split(data, estimator, seed):
     return {"seconds": seconds, "predict": predict} | scores
 
 
-def _in_fresh_process(data, estimator, seed, checkout, programs):
+def _in_fresh_process(data, estimator, seed, programs):
     """What `one_split` returns, or the error that it ended with.
 
     Processes start as copies of one that has imported this module and done nothing else: more than a
@@ -95,7 +85,7 @@ def _in_fresh_process(data, estimator, seed, checkout, programs):
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([__name__])
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(sender, data, estimator, seed, checkout, programs))
+    process = context.Process(target=_send, args=(sender, data, estimator, seed, programs))
     process.start()
     sender.close()
     try:
@@ -107,18 +97,14 @@ def _in_fresh_process(data, estimator, seed, checkout, programs):
         raise KeyboardInterrupt
     if found is None:
         is_slow = process.exitcode == -getattr(signal, "SIGXCPU", 0)
-        found = {
-            "error": TOO_LONG.format(minutes(data))
-            if is_slow
-            else f"the process ended with {process.exitcode}"
-        }
+        reason = TOO_LONG.format(minutes(data)) if is_slow else f"ended with {process.exitcode}"
+        found = {"error": reason}
     return found
 
 
-def _send(sender, data, estimator, seed, checkout, programs):
+def _send(sender, data, estimator, seed, programs):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ["SKDENSE_CACHE_DIR"] = programs
-    use(checkout)
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (60 * minutes(data), resource.RLIM_INFINITY))
     try:

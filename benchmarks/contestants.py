@@ -140,11 +140,10 @@ def make(name, task, X, seed):
 
 
 def ours(task):
-    """The class of skdense for a task, or the function that an older checkout has in its place."""
+    """The tabular estimator of skdense for a task."""
     import skdense
 
-    kind = KINDS[task]
-    return getattr(skdense, f"Tabular{kind}", None) or getattr(skdense, f"make_tabular_{kind.lower()}")
+    return getattr(skdense, f"Tabular{KINDS[task]}")
 
 
 def scores(task, model, X, y, scale):

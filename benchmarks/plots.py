@@ -5,13 +5,18 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from matplotlib.transforms import Bbox
 
-from benchmarks.report import SCORES, significant
+from benchmarks.report import significant
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
+LIGHT = "#2f8fc9"  # ours, also on dark pages
+TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000), (0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.2, 3)
+DIRECTIONS = (1, 0), (-1, 0), (0, -1.3), (0, 1.3), (0.8, 0.8), (0.8, -0.8), (-0.8, 0.8), (-0.8, -0.8)
+BESIDE = [(x * far, y * far) for far in (8, 11, 16) for x, y in DIRECTIONS]
+"""Where a name may stand beside its point, in typographic points."""
 
 
 def comparison(rows, path, models):
@@ -108,47 +113,68 @@ def first_fits(rows, path):
         _save(figure, path)
 
 
-def tabular(rows, path):
-    """For each task, rivals' losses over ours: means over all tables, and over the confirming half."""
-    from benchmarks.standings import losses, mean_ratio, ratios
-    from benchmarks.tables import TO_CHOOSE_ON
+def losses_and_seconds(panels, path, color="black", **savefig):
+    """Each model's loss over ours against the seconds of a fit, with its name beside the point.
 
-    loss = losses(rows)
-    tasks = [task for task in SCORES if task in loss.index.unique("task")]
-    with plt.rc_context({"font.size": 15}):  # legible where the picture is 400 pixels wide
-        size = (8.5, 0.8 + len(tasks) * (1.2 + 0.42 * loss.shape[1]))
-        figure, axes = plt.subplots(len(tasks), figsize=size, squeeze=False, layout="constrained")
-        for axis, task in zip(axes.flat, tasks):
-            of_tables = ratios(loss.loc[[task]]).dropna(axis=1, how="all")
-            of_tables = of_tables[np.log(of_tables).mean().sort_values().index]
-            confirming = of_tables[~of_tables.index.isin(TO_CHOOSE_ON)]
-            drawn = {
-                "all tables": (of_tables, OURS, "o", -0.14),
-                "those on which nothing was chosen": (confirming, THEIRS, "D", 0.14),
-            }
-            for label, (found, colour, marker, shift) in drawn.items():
-                found = found.dropna(axis=1, how="all")
-                if found.empty:
-                    continue
-                means = pd.DataFrame({name: mean_ratio(found[name]) for name in found})
-                places = [of_tables.columns.get_loc(name) + shift for name in found]
-                errors = [means.loc[0] - means.loc[1], means.loc[2] - means.loc[0]]
-                style = {"color": colour, "fmt": marker, "capsize": 4, "label": label}
-                axis.errorbar(means.loc[0], places, xerr=errors, **style)
-            axis.axvline(1, color="0.4", lw=1)
-            axis.set_yticks(range(of_tables.shape[1]), of_tables.columns)
-            axis.invert_yaxis()
-            axis.grid(axis="x", alpha=0.3)
-            loss_name = SCORES[task][1]
-            axis.set_title(f"{task}: {loss_name} over ours, {len(of_tables)} tables", fontsize=15)
-        axes[-1, 0].set_xlabel(
-            "above 1: ours has the lower loss; bars: 95 % over the tables", fontsize=13
-        )
-        handles = axes[0, 0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=2, fontsize=13)
-        _save(figure, path)
+    `panels` are models by title, each a pair of seconds and loss; `color` is that of the text.
+    """
+    colored = ("text.color", "xtick.color", "ytick.color", "axes.labelcolor", "axes.edgecolor")
+    style = {"svg.hashsalt": "skdense", "font.size": 11} | dict.fromkeys(colored, color)
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(
+            len(panels), figsize=(4.8, 2.7 * len(panels)), sharex=True, squeeze=False,
+            layout="constrained",
+        )  # fmt: skip
+        for axis, (title, models) in zip(axes.flat, panels.items()):
+            _scatter(axis, models)
+            axis.set_title(title, fontsize="medium", weight="bold")
+        figure.supylabel("loss relative to skdense (median)", fontsize="medium")
+        axes[-1, 0].set_xlabel("CPU seconds of a fit (median)")
+        figure.draw_without_rendering()  # places the axes, and so the points
+        for axis, models in zip(axes.flat, panels.values()):
+            _name_points(axis, models)
+        _save(figure, path, **savefig)
 
 
-def _save(figure, path):
-    figure.savefig(path, dpi=130)
+def _scatter(axis, models):
+    """A point for each model, and a remark on which corner is the best."""
+    axis.set(xscale="log", yscale="log")
+    for name, point in models.items():
+        axis.plot(*point, "o", color=LIGHT if name == "skdense" else "#8a8a8a", markersize=8)
+    axis.axhline(1, color=LIGHT, linewidth=1, linestyle=":")
+    axis.margins(0.2, 0.16)
+    for line, limits in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+        ticks = [tick for tick in TICKS[line is axis.yaxis] if limits[0] < tick < limits[1]]
+        line.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.spines[["top", "right"]].set_visible(False)
+    remark = {"ha": "right", "va": "top", "fontsize": "small", "style": "italic"}
+    axis.text(0.99, 0.97, "lower left is better", transform=axis.transAxes, **remark)
+
+
+def _name_points(axis, models):
+    """Write each name beside its point, where nothing else is if there is such a place."""
+    places = axis.transData.transform([*models.values()])
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    taken += [text.get_window_extent() for text in axis.texts]
+    for name, point in models.items():
+        text = axis.annotate(
+            name.replace("HistGradientBoosting", "HistGB"), point, (0, 0), textcoords="offset points",
+            fontsize="small", va="center", in_layout=False,
+        )  # fmt: skip
+        if name == "skdense":
+            text.set(color=LIGHT, weight="bold")
+        # Ours lies on the line at 1, so its name stands below.
+        for x, y in [(0, -12)] if name == "skdense" else BESIDE:
+            text.set_position((x, y))
+            text.set_ha("left" if x > 0 else "right" if x < 0 else "center")
+            box = text.get_window_extent()
+            inside = axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+
+
+def _save(figure, path, **savefig):
+    figure.savefig(path, dpi=130, **savefig)
     plt.close(figure)

@@ -11,7 +11,7 @@ from benchmarks.process import peak_bytes
 def predict(folder, way, calls):
     """Load a model and predict: seconds of the start, the first row, one row and many; bytes."""
     warnings.simplefilter("ignore")
-    method, some = pickle.loads(Path(folder, f"{way}.rows").read_bytes())
+    some = pickle.loads(Path(folder, f"{way}.rows").read_bytes())
     if way == "ONNX":
         import onnxruntime
 
@@ -24,7 +24,7 @@ def predict(folder, way, calls):
     else:
         import joblib
 
-        call = getattr(joblib.load(Path(folder, way)), method)
+        call = joblib.load(Path(folder, way)).predict_proba
 
     def seconds(inputs):
         start = time.perf_counter()

@@ -22,7 +22,7 @@ for the first time; it imports TensorFlow and compiles. *full folder*: a second 
 compiled programs on disk, as from the second run on. *later*: the same code again in this process."""
 
 
-def fresh(function, kept=None, checkout=None, **arguments):
+def fresh(function, kept=None, **arguments):
     """Call a function in a fresh process; its arguments and its result travel as JSON.
 
     Compiled programs are kept in the folder `kept`. By default, that is an empty one which nobody else
@@ -31,7 +31,7 @@ def fresh(function, kept=None, checkout=None, **arguments):
     command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
     with TemporaryDirectory() as empty:
         finished = subprocess.run(
-            [*command, json.dumps(arguments), *([checkout] if checkout else [])],
+            [*command, json.dumps(arguments)],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"SKDENSE_CACHE_DIR": kept or empty},
             capture_output=True,  # the log lines of TensorFlow, too
@@ -40,16 +40,6 @@ def fresh(function, kept=None, checkout=None, **arguments):
     if finished.returncode:
         raise RuntimeError(f"{function.__name__}({arguments}) failed:\n{finished.stderr[-4000:]}")
     return json.loads(finished.stdout.splitlines()[-1])
-
-
-def use(checkout):
-    """Import skdense from another checkout in this process, which has not imported it yet."""
-    if checkout:
-        sys.path.insert(0, str(checkout))
-        skdense = import_module("skdense")
-        del sys.path[0]  # so that these benchmarks measure it, and not its own
-        if not Path(skdense.__file__).is_relative_to(checkout):
-            raise ImportError(f"skdense was imported from {skdense.__file__}, not from {checkout}")
 
 
 def bar(items, title, total=None):
@@ -138,6 +128,5 @@ def peak_bytes():
 
 
 if __name__ == "__main__":
-    module, name, arguments, *checkout = sys.argv[1:]
-    use(*checkout or [None])
+    module, name, arguments = sys.argv[1:]
     print(json.dumps(getattr(import_module(module), name)(**json.loads(arguments)), default=float))

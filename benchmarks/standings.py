@@ -1,16 +1,19 @@
-"""The report of `accuracy.py`: rivals' losses over ours by task, half and kind of table."""
+"""The report and the picture of `accuracy.py`: other models' losses over ours, by task.
+
+Each task has a list of all tables and one of those that confirm, on which no setting was chosen. The
+picture is of the latter.
+"""
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import plots
 from benchmarks.contestants import LEGEND, PACKAGES
 from benchmarks.report import SCORES, markdown_table, significant
-from benchmarks.tables import describe
+from benchmarks.tables import TO_CHOOSE_ON, describe
 
 TIE = 0.001
 N_SAMPLES = 10_000
-HALVES = {"all": "all tables", "confirming": "confirming tables, on which no setting was chosen"}
-WORSE = 1.03  # a loss over that of an older version which is told for each table
 MEANING = f"""\
 *ratio*: a rival's loss over ours, the geometric mean over the splits of a table and then over the
 tables, in brackets its range of 95 % in {N_SAMPLES:,} bootstrap samples of the tables. Above 1,
@@ -27,27 +30,27 @@ A random quarter of the rows is held out in each split. The RMSE is divided by t
 deviation. In the lists of tables, a cell is the mean score / the mean loss over the splits."""
 
 
-def _measured(rows, older=False):
-    """The rows with a result: those of this version and its rivals, or those of an older one."""
-    return pd.DataFrame(
-        [row for row in rows if "error" not in row and (row["version"] is not None) == older]
-    )
+def measured(rows):
+    """The rows with a result, as a DataFrame."""
+    return pd.DataFrame([row for row in rows if "error" not in row])
 
 
-def losses(rows):
+def lists(results):
+    """The results of each task by the title of their list: all tables, and those that confirm."""
+    found = {}
+    for task, (_, loss_name) in SCORES.items():
+        of_task = results[results.task == task]
+        confirming = of_task[~of_task.data.isin(TO_CHOOSE_ON)]
+        title = f"{task.capitalize()}, {loss_name}"
+        found[f"{title}: all tables"] = of_task
+        found[f"{title}: confirming tables, on which no setting was chosen"] = confirming
+    return {title: part for title, part in found.items() if len(part)}
+
+
+def losses(results):
     """The losses: a row for each table and split, a column for each contestant; NaN if it failed."""
-    wide = _measured(rows).pivot(index=["task", "data", "seed"], columns="estimator", values="loss")
+    wide = results.pivot(index=["data", "seed"], columns="estimator", values="loss")
     return wide[[name for name in PACKAGES if name in wide]]
-
-
-def _seconds(measured):
-    """Seconds of the first split and of later ones: a row for each contestant and table."""
-    is_first = measured.seed == 0
-    later = measured[~is_first] if (~is_first).any() else measured
-    groups = {"first run, s": measured[is_first], "fit, s": later}
-    return pd.DataFrame(
-        {name: group.groupby(["estimator", "data"]).seconds.mean() for name, group in groups.items()}
-    )
 
 
 def ratios(loss):
@@ -59,178 +62,115 @@ def ratios(loss):
 
 def mean_ratio(of_tables):
     """The geometric mean of a rival's ratios, and its range of 95 % in bootstrap samples of tables."""
-    logs = np.log(of_tables.dropna().to_numpy())
+    logs = np.log(of_tables.to_numpy())
     means = np.random.default_rng(0).choice(logs, (N_SAMPLES, len(logs))).mean(axis=1)
     return np.exp([logs.mean(), *np.quantile(means, [0.025, 0.975])])
 
 
-def median_ratio(of_tables):
-    """The median of a rival's ratios."""
-    return of_tables.dropna().median()
-
-
 def counts(of_tables):
     """On how many tables ours has the lower loss, an equal one, the higher one."""
-    found = of_tables.dropna()
-    lower, higher = (found > 1 + TIE).sum(), (found < 1 / (1 + TIE)).sum()
-    return lower, len(found) - lower - higher, higher
+    lower, higher = (of_tables > 1 + TIE).sum(), (of_tables < 1 / (1 + TIE)).sum()
+    return lower, len(of_tables) - lower - higher, higher
+
+
+def seconds(results):
+    """Of each contestant the seconds of the first split and of later ones, medians over the tables."""
+    is_first = results.seed == 0
+    later = results[~is_first] if (~is_first).any() else results
+    return pd.DataFrame(
+        {
+            name: part.groupby(["estimator", "data"]).seconds.mean().groupby("estimator").median()
+            for name, part in {"first run, s": results[is_first], "fit, s": later}.items()
+        }
+    )
 
 
 def to_markdown(rows):
-    """What was done, where ours stands by task, half and kind of table, and all figures."""
-    loss = losses(rows)
-    tables = {data: describe(data) for data in loss.index.unique("data")}
+    """What was done, the lists of each task, and the figures of each table."""
+    results = measured(rows)
     parts = [LEGEND, MEANING]
-    for task, of_task in loss.groupby("task"):
-        there = of_task.dropna(axis=1, how="all").columns
-        if absent := [name for name in PACKAGES if name not in there]:
-            parts.append(f"Not run for {task}: {', '.join(absent)}.")
-    for task, (_, loss_name) in SCORES.items():
-        of_task = [data for data, table in tables.items() if table["task"] == task]
-        confirming = [data for data in of_task if tables[data]["half"] == "confirming"]
-        for half, names in zip(HALVES, (of_task, confirming)):
-            part = loss[loss.index.isin(names, "data")]
-            if len(part):
-                title = f"**{task.capitalize()}, {loss_name}: {HALVES[half]}**"
-                parts += [f"{title} ({_size(part)})", markdown_table(_standing(part, rows))]
-        if of_task:
-            by_kind = _by_kind(ratios(loss[loss.index.isin(of_task, "data")]), tables)
-            parts += [
-                f"**{task.capitalize()}, {loss_name}: ratios by kind of table** (how many there are)",
-                markdown_table(by_kind),
-            ]
+    for title, part in lists(results).items():
+        parts += [f"**{title}** ({size(part)})", markdown_table(standing(part))]
     for task, names in SCORES.items():
-        of_task = [data for data, table in tables.items() if table["task"] == task]
-        if of_task:
-            heading = f"**{task.capitalize()}: {names[0]} / {names[1]}**"
-            parts += [heading, markdown_table(_figures(rows, of_task, tables))]
-    return "\n\n".join([*parts, *_against(rows), *_failures(rows)])
+        of_task = results[results.task == task]
+        if len(of_task):
+            heading = f"**{task.capitalize()}: {' / '.join(names)}**"
+            parts += [heading, markdown_table(figures(of_task))]
+    return "\n\n".join([*parts, *failures(rows)])
 
 
-def _against(rows):
-    """Losses and seconds of ours over those of an older version."""
-    older = _measured(rows, older=True)
-    if older.empty:
-        return []
-    ours = _measured(rows).query("estimator == 'skdense'")
-    splits = ["task", "data", "seed"]
-    logs = np.log(ours.set_index(splits).loss / older.set_index(splits).loss).dropna()
-    seconds = _seconds(ours).loc["skdense"] / _seconds(older).loc["skdense"]
-    lists = []
-    for task, (_, loss_name) in SCORES.items():
-        of_task = np.exp(logs[logs.index.isin([task], "task")].groupby("data").mean())
-        halves = {name: describe(name)["half"] for name in of_task.index}
-        for half in ("all", *sorted(set(halves.values()))):
-            found = of_task[[half in ("all", halves[name]) for name in of_task.index]]
-            worse = found[found > WORSE].sort_values(ascending=False)
-            times = seconds.loc[found.index].median()
-            lists.append(
-                {
-                    "list": f"{task}, {loss_name}",
-                    "half": half,
-                    "tables": len(found),
-                    "loss": "{:.4f} [{:.4f}, {:.4f}]".format(*mean_ratio(found)),
-                    "median": f"{median_ratio(found):.4f}",
-                    "lower, equal, higher": "{}, {}, {}".format(*counts(1 / found)),
-                    "first run": f"{times['first run, s']:.2f}",
-                    "fit": f"{times['fit, s']:.2f}",
-                    f"above {WORSE}": ", ".join(f"{name} {value:.3f}" for name, value in worse.items()),
-                }
-            )
-    version = older.version.iloc[0]
-    text = f"""\
-**Ours over skdense {version}**: the loss, in the geometric mean as above, the processor time, in the
-median over the tables, and the tables on which the loss is above {WORSE} times its."""
-    return [text, markdown_table(lists)]
+def draw(rows, path):
+    """Losses over ours against seconds of a fit: medians of the confirming tables, by contestant."""
+    panels = {}
+    for title, part in lists(measured(rows)).items():
+        if "confirming" in title:
+            medians = {"skdense": 1.0} | ratios(losses(part)).median().dropna().to_dict()
+            times = seconds(part)["fit, s"]
+            models = {name: (times[name], median) for name, median in medians.items()}
+            panels[title.partition(": confirming")[0]] = models
+    if panels:
+        plots.losses_and_seconds(panels, path)
 
 
-def _size(loss):
-    splits = loss.groupby("data").size()
+def size(results):
+    splits = results.groupby("data").seed.nunique()
     few, many = splits.min(), splits.max()
     return f"{len(splits)} tables, {many if few == many else f'{few} to {many}'} splits of each"
 
 
-def _standing(loss, rows):
-    """The rows of a list: a rival each, after ours."""
-    ours = loss.columns[0]
-    of_tables = ratios(loss)
-    complete = loss.dropna(axis=1, how="all").groupby("data").mean().dropna()
+def standing(results):
+    """The rows of a list: a contestant each, ours first."""
+    loss = losses(results)
+    ours, of_tables = loss.columns[0], ratios(loss)
+    complete = loss.groupby("data").mean().dropna()
     ranks = complete.rank(axis=1).mean()
-    measured = _measured(rows)
-    measured = measured[measured.data.isin(of_tables.index)]
-    (task,) = loss.index.unique("task")
-    scores = measured[measured.data.isin(complete.index)].groupby("estimator").score.mean()
-    seconds = _seconds(measured).groupby("estimator").median()
-    predicting = measured.groupby(["estimator", "data"]).predict.mean().groupby("estimator").median()
-    standing = []
+    score_name = SCORES[results.task.iloc[0]][0]
+    scores = results[results.data.isin(complete.index)].groupby("estimator").score.mean()
+    times = seconds(results).map(significant)
+    predicting = results.groupby(["estimator", "data"]).predict.mean().groupby("estimator").median()
+    rows = []
     for name in loss:
         row = dict.fromkeys(["estimator", "ratio", "median", "ours lower, equal, higher", "splits"], "")
         row["estimator"] = name
-        if name != ours and of_tables[name].notna().any():
-            of_rival = of_tables[name].dropna()
+        of_rival = of_tables[name].dropna() if name != ours else []
+        if len(of_rival):
             both = loss[[ours, name]].dropna()
             row |= {
                 "ratio": "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(of_rival)),
-                "median": f"{median_ratio(of_rival):.3f}",
+                "median": f"{of_rival.median():.3f}",
                 "ours lower, equal, higher": "{}, {}, {}".format(*counts(of_rival)),
                 "splits": f"{(both[ours] < both[name]).sum()} of {len(both)}",
             }
-        if name in seconds.index:
-            is_ranked = name in ranks and len(complete) > 0
-            row["mean rank"] = f"{ranks[name]:.2f}" if is_ranked else ""
-            row[SCORES[task][0]] = f"{scores[name]:.3f}" if is_ranked else ""
-            row |= seconds.loc[name].map(significant).to_dict()
-            standing.append(row | {"1,000 rows, ms": significant(1000 * predicting[name])})
-    return standing
-
-
-def _by_kind(of_tables, tables):
-    groups = dict.fromkeys(group for table in tables.values() for group in table["groups"])
-    rows = []
-    for name in of_tables.dropna(axis=1, how="all"):
-        row = {"estimator": name}
-        for group in sorted(groups):
-            of_group = [data for data in of_tables.index if group in tables[data]["groups"]]
-            found = of_tables.loc[of_group, name].dropna()
-            means = "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(found)) if len(found) else ""
-            row[group] = f"{means} ({len(found)})"
-            if len(found):
-                row[group] = f"{means}, median {median_ratio(found):.3f} ({len(found)})"
-        rows.append(row)
+        row["mean rank"] = f"{ranks[name]:.2f}" if len(complete) else ""
+        row[score_name] = f"{scores[name]:.3f}" if len(complete) else ""
+        row |= times.loc[name].to_dict()
+        rows.append(row | {"1,000 rows, ms": significant(1000 * predicting[name])})
     return rows
 
 
-def _figures(rows, names, tables):
+def figures(results):
     """A row for each table: what it is like, and the score and the loss of each contestant."""
-    table = _measured(rows)
-    table = table[table.data.isin(names)]
-    means = table.groupby(["data", "estimator"])[["score", "loss"]].mean()
-    shown = [name for name in PACKAGES if name in set(table.estimator)]
-    figures = []
-    for data in sorted(names, key=lambda name: (tables[name]["rows"], name)):
-        of_data = means.loc[data]
-        cells = {name: "{:.3f} / {:.3f}".format(*of_data.loc[name]) for name in of_data.index}
-        described = tables[data]
-        counted = ("numbers", "dates", "texts", "categories")
-        columns = ", ".join(f"{described[kind]} {kind}" for kind in counted if described[kind])
-        row = {"data": data, "half": described["half"], "rows": f"{described['rows']:,}"}
-        figures.append(
-            row
-            | {"columns": columns, "levels": described["levels"] or ""}
-            | {name: cells.get(name, "") for name in shown}
-        )
-    return figures
+    means = results.groupby(["data", "estimator"])[["score", "loss"]].mean()
+    contestants = [name for name in PACKAGES if name in set(results.estimator)]
+    rows = []
+    for data in results.data.unique():
+        table, cells = describe(data), means.loc[data]
+        kinds = ("numbers", "dates", "texts", "categories")
+        columns = ", ".join(f"{table[kind]} {kind}" for kind in kinds if table[kind])
+        row = {"data": data, "half": table["half"], "rows": f"{table['rows']:,}", "columns": columns}
+        row["levels"] = table["levels"] or ""
+        for name in contestants:
+            row[name] = "{:.3f} / {:.3f}".format(*cells.loc[name]) if name in cells.index else ""
+        rows.append(row)
+    return sorted(rows, key=lambda row: (int(row["rows"].replace(",", "")), row["data"]))
 
 
-def _failures(rows):
-    failed = [row for row in rows if "error" in row]
-    if not failed:
-        return []
+def failures(rows):
+    """Which contestants failed on which tables and splits, and why."""
     reasons = {}
-    for row in failed:
-        who = " ".join([row["estimator"], *([row["version"]] if row["version"] else [])])
-        reasons.setdefault((who, row["error"]), []).append(f"{row['data']} {row['seed']}")
-    lines = [
-        f"- {estimator}, {error}: {', '.join(where)}" for (estimator, error), where in reasons.items()
-    ]
-    return ["**Without a result** (table and split)", "\n".join(lines)]
+    for row in rows:
+        if "error" in row:
+            where = f"{row['data']} {row['seed']}"
+            reasons.setdefault((row["estimator"], row["error"]), []).append(where)
+    lines = [f"- {name}, {error}: {', '.join(where)}" for (name, error), where in reasons.items()]
+    return ["**Without a result** (table and split)", "\n".join(lines)] if lines else []

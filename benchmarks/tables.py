@@ -22,7 +22,6 @@ from benchmarks import generated
 
 MAX_ROWS, LEAST = 6_000, 20
 LARGE_ROWS = 10_000
-MANY_LEVELS, MANY_ROWS, FEW_ROWS = 25, 5_000, 2_000
 
 
 class Table(NamedTuple):
@@ -311,25 +310,14 @@ def _kind(column):
 
 
 def describe(name):
-    """A table's task, size and kinds of columns; `groups` are those that reports tell apart."""
-    X, y = load(name)
+    """A table's task, half, size and kinds of columns."""
+    X, _ = load(name)
     columns = columns_by_kind(X)
     levels = [n for n in X[columns["categories"]].nunique() if n <= len(X) / 2]
-    most = max(levels, default=0)
-    mostly_numbers = len(X) >= MANY_ROWS and len(columns["numbers"]) >= 0.75 * X.shape[1]
-    groups = {
-        f"categories of {MANY_LEVELS} levels or more": most >= MANY_LEVELS,
-        "a date": bool(columns["dates"]),
-        "a text": bool(columns["texts"]),
-        f"mostly numbers, {MANY_ROWS:,} rows or more": mostly_numbers,
-        f"at most {FEW_ROWS:,} rows": len(X) <= FEW_ROWS,
-    }
     return {
         "task": TABLES[name].task,
         "half": "to choose on" if name in TO_CHOOSE_ON else "confirming",
         "rows": len(X),
-        "classes": int(y.max()) + 1 if TABLES[name].task == "classification" else None,
+        "levels": int(max(levels, default=0)),
         **{kind: len(names) for kind, names in columns.items()},
-        "levels": int(most),
-        "groups": [group for group, belongs in groups.items() if belongs],
     }
