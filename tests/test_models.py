@@ -193,6 +193,16 @@ def test_each_column_of_y_has_what_it_would_have_alone():
     assert_allclose(model.predict(X)[:, 1], alone.predict(X), rtol=1e-9)
 
 
+def test_a_linear_model_has_for_each_column_of_y_the_penalty_it_would_have_alone():
+    """Columns of noise need a strong one, which would be far too strong for the first column."""
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(60, 10))
+    y = np.c_[many[:, 0] + many[:, 1], rng.normal(size=(60, 3))]
+    model = regressor("linear").fit(many, y)
+    alone = np.column_stack([regressor("linear").fit(many, column).predict(many) for column in y.T])
+    assert_allclose(model.predict(many), alone, rtol=1e-6, atol=1e-9)
+
+
 def test_all_models_predict_several_columns_of_y():
     """More accurately than networks and linear models alone, where trees are better."""
     rng = np.random.default_rng(0)

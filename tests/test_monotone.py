@@ -111,6 +111,15 @@ NUMBERS = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 3)), columns=[*"
 Y = NUMBERS["a"].to_numpy() ** 2
 
 
+@pytest.mark.parametrize("preset", ["default", "fast"])
+def test_trees_follow_constraints_for_any_number_of_columns_of_y(preset):
+    """Without constraints, more than ten columns have no trees by default."""
+    y = np.column_stack([NUMBERS[name] ** power for name in "abc" for power in (1, 2, 3, 4)])
+    model = TabularRegressor(preset=preset, monotonic_cst={"a": 1}, **FEW).fit(NUMBERS, y)
+    assert [*model.ensemble_.named_estimators_] == ["trees"]
+    assert rises(model, NUMBERS, "a", 1, lambda model, X: model.predict(X))
+
+
 @pytest.mark.parametrize(
     ("X", "constraints"),
     [

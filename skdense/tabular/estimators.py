@@ -496,8 +496,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         columns, or positions in an array; other columns have no constraint. Constrained columns must be
         numbers or durations; pass a date as a number of days. The effect of missing values is not
         constrained. With constraints, the loss must be "squared_error", "poisson" or "huber", only
-        `trees` and `deep` are fitted, and intervals have the same width for all rows, so that quantiles
-        satisfy the constraints as well.
+        `trees` and `deep` are fitted, for any number of columns of y, and intervals have the same width
+        for all rows, so that quantiles satisfy the constraints as well.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks of `plain` and `ramps`,

@@ -350,7 +350,8 @@ few of many nearly equal columns may separate, also for all with at most so many
 def _linear(task: Task) -> BaseEstimator:
     """A linear model with a quadratic penalty, whose strength is chosen for each member."""
     if not task.n_classes:
-        return RidgeCV(np.geomspace(0.01, 1e5, 15), gcv_mode="svd")
+        alphas = np.geomspace(0.01, 1e5, 15)
+        return RidgeCV(alphas, gcv_mode="svd", alpha_per_target=task.n_outputs > 1)
     solver_settings = {"tol": 0.001, "max_iter": 1000}
     # To choose the penalty would take as long as all else of the preset "fast".
     if task.is_fast or task.n_trained_on < _INNER_FOLDS:
@@ -427,7 +428,8 @@ class Model(NamedTuple):
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
         fits = self.least_rows <= task.n_rows <= self.most_rows
-        fits &= task.n_classes <= self.most_classes and task.n_outputs <= self.most_outputs
+        if task.monotonic_cst is None:  # with constraints there is nothing but trees
+            fits &= task.n_classes <= self.most_classes and task.n_outputs <= self.most_outputs
         fits &= self.condition(task)
         return fits and self.why_not(task) is None
 
