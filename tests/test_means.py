@@ -106,15 +106,15 @@ def test_onnx_has_the_means(fitted):
 
 
 def test_means_are_a_default_model_of_large_tables_with_many_levels():
-    def names(n_rows, levels, **changes):
+    def names(n_rows, levels, n_classes=0, **changes):
         task = Task(
             n_rows=n_rows,
             n_trained_on=n_rows // 2,
-            rarest_class_size=0,
+            rarest_class_size=100,
             n_columns=10,
-            n_classes=0,
+            n_classes=n_classes,
             n_outputs=1,
-            loss_params={"loss": "squared_error", "quantile": 0.5, "delta": 1.0},
+            loss_params={} if n_classes else {"loss": "squared_error", "quantile": 0.5, "delta": 1.0},
             network_params={},
             levels=levels,
             **changes,
@@ -127,6 +127,12 @@ def test_means_are_a_default_model_of_large_tables_with_many_levels():
     assert "means" not in names(4_999, [(0, 1)])
     assert "means" not in names(5_000, ())
     assert names(5_000, [(0, 1)], monotonic_cst=[0] * 10) == ["trees", "deep"]
+    # In large regressions they replace the trees that do not see means.
+    assert names(10_000, [(0, 1)]) == ["ramps", "deep", "means"]
+    assert names(10_000, ()) == ["ramps", "trees", "deep"]
+    assert "trees" in names(9_999, [(0, 1)])
+    assert "trees" in names(10_000, [(0, 1)], n_classes=2)
+    assert names(10_000, [(0, 1)], is_fast=True) == ["trees"]
 
 
 def test_a_class_of_few_rows_has_no_means():

@@ -23,7 +23,14 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
 from skdense.ensemble.samples import Samples
 from skdense.tabular.levels import SMALL_TREES
-from skdense.tabular.models import MODELS, Patience, Task, number_of_folds, training_for
+from skdense.tabular.models import (
+    MODELS,
+    Patience,
+    Task,
+    models_of,
+    number_of_folds,
+    training_for,
+)
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -402,9 +409,9 @@ def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses)
     [
         (2_999, None, None, 8, False),
         (3_000, None, None, 5, False),
-        (9_999, None, None, 5, False),
+        (4_999, None, None, 5, False),
+        (5_000, None, None, 4, False),
         (9_999, 5_000, None, 8, False),
-        (10_000, None, None, 4, False),
         (10_000, 5_000, None, 4, False),
         (3, None, None, 3, True),
         (100, 7, None, 7, True),
@@ -478,6 +485,31 @@ def test_leaves_of_deep_trees_and_rounds_follow_the_number_of_rows():
     assert [each["n_estimators"] for each in deep] == [350, 390, 430, 2_000]
     trees = MODELS["trees"].make(task_of(10**6)).get_params()
     assert (trees["num_leaves"], trees["n_estimators"]) == (16, 2_000)
+
+
+def test_trees_for_regression_have_fewer_rounds_beside_deep_ones():
+    def rounds(*names, n_rows=5_000, **parameters):
+        task = task_of(n_rows, **parameters)
+        models, _ = models_of(names or None, task, 4, np.random.RandomState(0), False)
+        trees = [model[-1].estimator for name, model in models if name in ("trees", "deep")]
+        return [each.n_estimators for each in trees]
+
+    assert rounds() == rounds("trees", "deep") == [250, 250]
+    assert rounds("trees") == rounds("trees", "ramps") == [1_050]
+    assert rounds(n_rows=4_999) == [1_049]
+    assert rounds("trees", n_classes=2) == rounds("trees", "deep", n_classes=2)[:1] == [350]
+    assert rounds("trees", "deep", n_rows=399) == [100, 100]
+
+
+def test_networks_for_regression_are_narrower_with_many_rows():
+    def layers(name, n_rows, **parameters):
+        return MODELS[name].make(task_of(n_rows, **parameters)).hidden_layer_sizes
+
+    wide, narrow = (128, 128), (64, 64)
+    assert [layers("plain", n) for n in (2_999, 3_000)] == [wide, narrow]
+    assert [layers("ramps", n) for n in (4_999, 5_000)] == [wide, narrow]
+    assert layers("ramps", 5_000, n_classes=3) == wide
+    assert layers("ramps", 500, n_classes=2) == narrow
 
 
 def test_leaves_of_classes_have_fewer_rows_where_there_are_more():

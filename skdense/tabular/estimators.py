@@ -452,15 +452,15 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     :class:`skdense.ensemble.BlendRegressor` of the corresponding regressors: `linear` is a
     :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
     Members are trained on a scaled y by default, so the results do not depend on the unit of y.
-    Networks have two hidden layers of 128 units; those of `plain` have 64 units with 3,000 rows or
-    more, and are not used for a single column of y and 10,000 rows or more. `ramps` is used for fewer
-    than 1,000 encoded columns, otherwise `plain`.
+    Networks have two hidden layers of 128 units, or 64 units with 5,000 rows or more, those of `plain`
+    with 3,000 rows or more. `ramps` is used for fewer than 1,000 encoded columns, otherwise `plain`.
 
     By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each
     column, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error
     and fewer than 10,000 rows. `means` is used for a single column of y, under the same conditions as
-    in classification. `sparse` is used for at most 10 columns of y, with a separate model for each
-    column, and for at most 5 rows per encoded column.
+    in classification. For a single column of y and 10,000 rows or more, `plain` is not used, and
+    neither is `trees` if there is `means`. `sparse` is used for at most 10 columns of y, with a
+    separate model for each column, and for at most 5 rows per encoded column.
 
     The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
     predictions. It is a constant, a function of the prediction, or a prediction of additional trees
@@ -505,7 +505,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     cv : int, cross-validation generator, iterable or None, default=None
         The folds: each model has one member per fold. None means 8 folds, 5 folds with 3,000 rows or
-        more, or 4 folds with 10,000 rows or more.
+        more, or 4 folds with 5,000 rows or more.
 
     verbose : bool or int, default=False
         Whether to print the score of each member, and the out-of-fold loss of each model and of the

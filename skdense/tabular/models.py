@@ -61,6 +61,8 @@ class Task(NamedTuple):
         that the user has set.
     is_fast : bool
         Whether the time of the fit matters more than the loss.
+    has_deep : bool
+        Whether there are deep trees among the models.
     """
 
     n_rows: int
@@ -74,6 +76,7 @@ class Task(NamedTuple):
     levels: list[tuple[int, int | None]] | tuple = ()
     monotonic_cst: list[int] | None = None
     is_fast: bool = False
+    has_deep: bool = False
 
 
 # --- folds --------------------------------------------------------------------------------------------
@@ -82,8 +85,11 @@ _FOLDS = 8
 """The number of folds of classes, and of numbers in small tables."""
 _SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
 """From this many rows on, five folds are as good for numbers, and narrow networks for `plain`."""
-_MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
-"""From this many rows on, four folds are about as good as more, and regression needs no `plain`."""
+_MORE_ROWS, _FOLDS_OF_MORE_ROWS = 5_000, 4
+"""From this many rows on, four folds are as good for regression, and narrow networks for `ramps`."""
+_MANY_ROWS = 10_000
+"""From this many rows on, four folds are about as good also for classes, and regression needs no
+`plain`, and no `trees` beside `means`."""
 _FOLDS_OF_FAST = 3
 """The number of folds of the preset "fast"; it is half of the default's if there are no trees."""
 _MOST_CLASSES, _MOST_OUTPUTS = 10, 10
@@ -96,8 +102,11 @@ def number_of_folds(
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
     has_weight = samples.weights > 0
     y, groups = samples.y[has_weight], samples.groups
-    n_folds = _FOLDS if is_classification or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
-    n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
+    n_folds = _FOLDS
+    if len(y) >= (_MANY_ROWS if is_classification else _MORE_ROWS):
+        n_folds = _FOLDS_OF_MORE_ROWS
+    elif len(y) >= _SOME_ROWS and not is_classification:
+        n_folds = _FOLDS_OF_SOME_ROWS
     what, most, has_trees = "y", len(y), y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
     if is_classification:
         class_sizes = np.unique(y, return_counts=True)[1]
@@ -205,8 +214,11 @@ def _network(task: Task, narrow_from: float = inf, is_long: bool = False) -> Bas
 # --- trees --------------------------------------------------------------------------------------------
 
 _ROUNDS_OF_CLASSES, _ROUNDS_OF_NUMBERS, _ROUNDS_OF_FEW_ROWS = 300, 1000, 100
+_ROUNDS_BESIDE_DEEP = 200
+"""The most rounds of trees. Where there are deep trees, more rounds for numbers cost more than they
+gain."""
 _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
-"""The most rounds of trees grow by one for so many rows, up to a number."""
+"""The most rounds grow by one for so many rows, up to a number."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
 rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
@@ -234,7 +246,8 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     """Boosted trees: small ones, or deep ones, whose leaves follow the number of rows."""
     import lightgbm
 
-    rounds = _ROUNDS_OF_CLASSES if task.n_classes else _ROUNDS_OF_NUMBERS
+    rounds = _ROUNDS_BESIDE_DEEP if task.has_deep else _ROUNDS_OF_NUMBERS
+    rounds = _ROUNDS_OF_CLASSES if task.n_classes else rounds
     rounds = min(rounds + task.n_trained_on // _ROWS_PER_ROUND, _MOST_ROUNDS)
     settings = {
         **TREES,
@@ -446,14 +459,22 @@ class Model(NamedTuple):
 def _may_be_plain(task: Task) -> bool:
     """Whether networks without ramps are worth their time.
 
-    Beside deep trees of one regression they are not. Two classes need them where folds stop no
-    networks.
+    Two classes need them where folds stop no networks.
     """
     if not _may_have_ramps(task):
         return True
     if task.n_classes == 2:
         return task.n_trained_on < FEW_ROWS
-    return task.n_classes > 0 or task.n_outputs > 1 or task.n_rows < _MANY_ROWS
+    return not _is_large_regression(task)
+
+
+def _may_be_small_trees(task: Task) -> bool:
+    """Whether small trees are worth their time: not beside those that also see means of y by level."""
+    return task.is_fast or not (_is_large_regression(task) and _may_have_means(task))
+
+
+def _is_large_regression(task: Task) -> bool:
+    return not task.n_classes and task.n_outputs == 1 and task.n_rows >= _MANY_ROWS
 
 
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
@@ -464,11 +485,16 @@ MODELS = {
         partial(_network, narrow_from=_SOME_ROWS, is_long=True),
         condition=_may_be_plain,
     ),
-    "ramps": Model(TableScaler(n_ramps=7), _network, condition=_may_have_ramps),
+    "ramps": Model(
+        TableScaler(n_ramps=7),
+        partial(_network, narrow_from=_MORE_ROWS),
+        condition=_may_have_ramps,
+    ),
     "trees": Model(
         TableScaler(None),
         _trees,
         most_classes=_MOST_CLASSES,
+        condition=_may_be_small_trees,
         most_outputs=_MOST_OUTPUTS,
         can_be_monotone=True,
     ),
@@ -528,6 +554,7 @@ def models_of(
             models = _fast_models(models)
     elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
+    task = task._replace(has_deep="deep" in models)
     cross_fit = CrossFitClassifier if task.n_classes else CrossFitRegressor
     pipelines, seeds = [], {name: random_state.randint(2**31) for name in MODELS}
     for entry in models:
