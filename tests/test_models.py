@@ -507,8 +507,8 @@ def test_networks_for_regression_are_narrower_with_many_rows():
 
     wide, narrow = (128, 128), (64, 64)
     assert [layers("plain", n) for n in (2_999, 3_000)] == [wide, narrow]
-    assert [layers("ramps", n) for n in (4_999, 5_000)] == [wide, narrow]
-    assert layers("ramps", 5_000, n_classes=3) == wide
+    assert [layers("ramps", n) for n in (9_999, 10_000)] == [wide, narrow]
+    assert layers("ramps", 10_000, n_classes=3) == wide
     assert layers("ramps", 500, n_classes=2) == narrow
 
 

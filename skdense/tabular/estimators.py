@@ -452,7 +452,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     :class:`skdense.ensemble.BlendRegressor` of the corresponding regressors: `linear` is a
     :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
     Members are trained on a scaled y by default, so the results do not depend on the unit of y.
-    Networks have two hidden layers of 128 units, or 64 units with 5,000 rows or more, those of `plain`
+    Networks have two hidden layers of 128 units, or 64 units with 10,000 rows or more, those of `plain`
     with 3,000 rows or more. `ramps` is used for fewer than 1,000 encoded columns, otherwise `plain`.
 
     By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each

@@ -86,10 +86,10 @@ _FOLDS = 8
 _SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
 """From this many rows on, five folds are as good for numbers, and narrow networks for `plain`."""
 _MORE_ROWS, _FOLDS_OF_MORE_ROWS = 5_000, 4
-"""From this many rows on, four folds are as good for regression, and narrow networks for `ramps`."""
+"""From this many rows on, four folds are as good for regression."""
 _MANY_ROWS = 10_000
 """From this many rows on, four folds are about as good also for classes, and regression needs no
-`plain`, and no `trees` beside `means`."""
+`plain`, no wide networks, and no `trees` beside `means`."""
 _FOLDS_OF_FAST = 3
 """The number of folds of the preset "fast"; it is half of the default's if there are no trees."""
 _MOST_CLASSES, _MOST_OUTPUTS = 10, 10
@@ -487,7 +487,7 @@ MODELS = {
     ),
     "ramps": Model(
         TableScaler(n_ramps=7),
-        partial(_network, narrow_from=_MORE_ROWS),
+        partial(_network, narrow_from=_MANY_ROWS),
         condition=_may_have_ramps,
     ),
     "trees": Model(
