@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import (
     Lasso,
     LassoCV,
@@ -23,7 +24,7 @@ from sklearn.linear_model import (
 )
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.classifier import LowLevelMLPClassifier
@@ -107,7 +108,8 @@ def to_onnx(
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
         LogisticRegression, LogisticRegressionCV, LinearRegression, Ridge, RidgeCV, Lasso, LassoCV,
         DummyClassifier, DummyRegressor and MultiOutputRegressor; one of these members; or a Pipeline of
-        TableScaler, LevelMeans, SimpleImputer or StandardScaler and one of these ensembles or members.
+        TableScaler, LevelMeans, SimpleImputer, StandardScaler, Nystroem with a Gaussian kernel or a
+        FunctionTransformer of ``numpy.float64``, and one of these ensembles or members.
         Subclasses cannot be converted, because they may compute something else.
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
@@ -578,6 +580,31 @@ def _standardized(graph, scaler, X):
     return graph("Div", X, np.float32(scaler.scale_)) if scaler.with_std else X
 
 
+def _in_double(graph, transformer, X):
+    """A FunctionTransformer."""
+    if transformer.func is not np.float64:
+        raise ValueError(
+            "a FunctionTransformer can be converted to ONNX with func=numpy.float64, got "
+            f"{transformer.func!r}"
+        )
+    return graph("Cast", X, to=_DOUBLE)
+
+
+def _kernel_features(graph, nystroem, X):
+    """A Nystroem of a Gaussian kernel, whose results are in float64."""
+    if nystroem.kernel != "rbf":
+        raise ValueError(
+            f"a Nystroem can be converted to ONNX with kernel='rbf', got {nystroem.kernel!r}"
+        )
+    X, centers = graph("Cast", X, to=_DOUBLE), np.float64(nystroem.components_)
+    gamma = 1 / centers.shape[1] if nystroem.gamma is None else float(nystroem.gamma)
+    squares = graph("ReduceSum", graph("Mul", X, X), np.array([1]), keepdims=1)
+    products = graph("MatMul", X, -2 * centers.T)
+    distances = graph("Sum", squares, products, np.sum(centers**2, axis=1)[None])
+    kernel = graph("Exp", graph("Mul", graph("Max", distances, np.float64(0)), np.float64(-gamma)))
+    return graph("MatMul", kernel, np.float64(nystroem.normalization_.T))
+
+
 def _steps(graph, pipeline, X, *temperature):
     """A Pipeline. The temperature is for its last step."""
     *before, (name, last) = pipeline.steps
@@ -784,6 +811,8 @@ _CONVERTERS = {
     str: lambda graph, step, X: X,  # "passthrough"
     SimpleImputer: _filled,
     StandardScaler: _standardized,
+    FunctionTransformer: _in_double,
+    Nystroem: _kernel_features,
     TableScaler: _scaled,
     LevelMeans: _with_means,
     Pipeline: _steps,

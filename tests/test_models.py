@@ -80,7 +80,8 @@ def suiting(**its):
 
 
 def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are():
-    assert suiting(n_rows=51) == suiting(n_rows=4_999) == "plain ramps trees linear constant"
+    assert suiting(n_rows=51) == suiting(n_rows=1_000) == "plain ramps trees linear constant kernel"
+    assert suiting(n_rows=1_001) == suiting(n_rows=4_999) == "plain ramps trees linear constant"
     assert suiting(n_rows=9_999) == "plain ramps trees linear constant deep"
     assert suiting(n_rows=10_000) == suiting(n_rows=10**6) == "ramps trees deep"
     assert suiting(n_rows=10_000, n_classes=3) == "plain ramps trees deep"
@@ -89,11 +90,12 @@ def test_rows_columns_classes_outputs_and_the_loss_decide_which_models_there_are
     assert suiting(n_rows=400, n_classes=2) == "ramps trees linear constant sparse"
     for n_rows, n_classes in ((300, 0), (300, 2), (3_000, 2)):
         models = suiting(n_rows=n_rows, n_columns=1_000, n_classes=n_classes)
-        assert models == "plain trees linear constant sparse"
+        assert models == "plain trees linear constant sparse" + " kernel" * (n_classes == 0)
     assert "ramps" in suiting(n_columns=999)
     assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
-    assert suiting(n_classes=11) == suiting(n_outputs=11) == "plain ramps linear constant"
-    assert suiting(n_outputs=2) == suiting(n_outputs=10) == "plain ramps trees linear constant"
+    assert suiting(n_classes=11) == "plain ramps linear constant"
+    assert suiting(n_outputs=11) == "plain ramps linear constant kernel"
+    assert suiting(n_outputs=2) == suiting(n_outputs=10) == "plain ramps trees linear constant kernel"
     for loss in ("absolute_error", "poisson", "quantile", "huber"):
         assert suiting(loss=loss) == "plain ramps trees"
         assert suiting(loss=loss, n_outputs=2) == "plain ramps trees"
@@ -453,7 +455,7 @@ def test_the_penalty_of_linear_models_is_chosen():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["linear", "sparse"])
+@pytest.mark.parametrize("name", ["linear", "sparse", "kernel"])
 def test_linear_models_can_be_fitted_to_few_rows_and_rare_classes(name):
     x = np.random.default_rng(0).normal(size=(60, 3))
     for y, cv in ((np.arange(12) % 2, 4), (np.r_[np.zeros(50), 1, 1], 2), (np.arange(6) % 3, 2)):
@@ -476,6 +478,20 @@ def test_the_sparse_model_finds_the_few_columns_that_matter():
         for name in ("sparse", "linear")
     ]
     assert losses[0] < 0.75 * losses[1]
+
+
+def test_the_kernel_model_learns_a_smooth_function_of_several_columns():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1_150, 4))
+    y = x[:, 0] * x[:, 1] + np.sin(x[:, 2] + x[:, 3])
+    kernel = regressor("kernel", cv=4).fit(x[:150], y[:150])
+    assert kernel.score(x[150:], y[150:]) > 0.85
+    assert regressor("linear", cv=4).fit(x[:150], y[:150]).score(x[150:], y[150:]) < 0.4
+    # As many columns of y, and classes, if it is listed.
+    pairs = regressor("kernel", cv=4).fit(x[:150], np.c_[y, -y][:150])
+    assert_allclose(pairs.predict(x)[:, 0], -pairs.predict(x)[:, 1], atol=1e-5)
+    labels = (y > 0).astype(int)
+    assert classifier("kernel", cv=4).fit(x[:150], labels[:150]).score(x[150:], labels[150:]) > 0.8
 
 
 def test_leaves_of_deep_trees_and_rounds_follow_the_number_of_rows():

@@ -20,12 +20,13 @@ from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdense.ensemble
 from helpers import with_parameters_of
@@ -132,7 +133,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, models, new_rows):
     "given",
     [
         {"models": ["plain", "ramps", "linear", "constant"]},
-        {"models": ["trees", "deep", "linear", "sparse"]},
+        {"models": ["trees", "deep", "linear", "sparse", "kernel"]},
         {"models": ["ramps", "trees"], "loss": "poisson"},
         {"models": ["trees"], "loss": "huber"},
     ],
@@ -574,6 +575,23 @@ def test_an_imputer_that_is_not_converted_is_named(imputer):
     model = make_pipeline(imputer, CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
     with pytest.raises(ValueError, match=r"missing_values=nan, add_indicator=False .* got SimpleImp"):
         to_onnx(model)
+
+
+def test_features_of_a_gaussian_kernel_are_the_same_in_onnx_and_others_are_refused():
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    for gamma in (None, 0.1):
+        ensemble = CrossFitRegressor(
+            make_pipeline(Nystroem(gamma=gamma, n_components=20), Ridge()), cv=2
+        )
+        model = ensemble.fit(X, y)
+        assert_allclose(run(model, X)[0][:, 0], model.predict(X), atol=1e-4)
+    for step, message in (
+        (Nystroem(kernel="cosine", n_components=20), "with kernel='rbf', got 'cosine'"),
+        (FunctionTransformer(np.log1p), "with func=numpy.float64, got <ufunc 'log1p'>"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            to_onnx(CrossFitRegressor(make_pipeline(step, Ridge()), cv=2).fit(X, y))
 
 
 def test_what_is_missing_is_filled_the_same_in_onnx():

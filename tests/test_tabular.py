@@ -240,7 +240,7 @@ def test_all_models_are_blended_out_of_fold(table, fitted):
     X, score = table
     names = {
         TabularClassifier: ["plain", "ramps", "trees", "linear", "constant", "sparse"],
-        TabularRegressor: ["plain", "ramps", "trees", "linear", "constant"],
+        TabularRegressor: ["plain", "ramps", "trees", "linear", "constant", "kernel"],
     }
     for cls, y in ((TabularClassifier, labels_of(score)), (TabularRegressor, score)):
         model = fitted[cls]

@@ -451,16 +451,18 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     Columns are encoded as in :class:`TabularClassifier`, and the ensemble is a
     :class:`skdense.ensemble.BlendRegressor` of the corresponding regressors: `linear` is a
     :class:`~sklearn.linear_model.RidgeCV`, and `sparse` is a :class:`~sklearn.linear_model.LassoCV`.
+    An additional model, `kernel`, is an approximate kernel ridge regression with a Gaussian kernel, a
+    :class:`~sklearn.kernel_approximation.Nystroem` and a :class:`~sklearn.linear_model.RidgeCV`.
     Members are trained on a scaled y by default, so the results do not depend on the unit of y.
     Networks have two hidden layers of 128 units, or 64 units with 10,000 rows or more, those of `plain`
     with 3,000 rows or more. `ramps` is used for fewer than 1,000 encoded columns, otherwise `plain`.
 
     By default, `trees` and `deep` are used for at most 10 columns of y, with separate trees for each
     column, `deep` for at least 5,000 rows, and `linear`, `sparse` and `constant` for the squared error
-    and fewer than 10,000 rows. `means` is used for a single column of y, under the same conditions as
-    in classification. For a single column of y and 10,000 rows or more, `plain` is not used, and
-    neither is `trees` if there is `means`. `sparse` is used for at most 10 columns of y, with a
-    separate model for each column, and for at most 5 rows per encoded column.
+    and fewer than 10,000 rows, `kernel` for at most 1,000 rows. `means` is used for a single column of
+    y, under the same conditions as in classification. For a single column of y and 10,000 rows or more,
+    `plain` is not used, and neither is `trees` if there is `means`. `sparse` is used for at most 10
+    columns of y, with a separate model for each column, and for at most 5 rows per encoded column.
 
     The scale of the errors, which quantiles and intervals use, is estimated from out-of-fold
     predictions. It is a constant, a function of the prediction, or a prediction of additional trees
@@ -474,14 +476,15 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         10 columns of y, "fast" fits `plain` instead of `trees`, with half as many folds as the default.
 
     models : list of str or (str, estimator), default=None
-        The models: `plain`, `ramps`, `trees`, `deep`, `means`, `linear`, `sparse`, `constant`, or pairs
-        of a name and any regressor, as described for :class:`TabularClassifier`. None selects models by
-        the number of rows and columns of y. If a list is given, exactly these models are fitted; a
-        built-in model that does not support the loss raises a ValueError. Regressors are trained on a
-        scaled y, see `scale_y` of :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units
-        of y, such as `epsilon` of :class:`~sklearn.svm.SVR`, are in units of the standard deviation of
-        y. To train a regressor on the original y, pass ``("svr", CrossFitRegressor(SVR(epsilon=3),
-        scale_y=False))``. `scale_y` of this wrapper is used, and `cv` and `random_state` are ignored.
+        The models: `plain`, `ramps`, `trees`, `deep`, `means`, `linear`, `sparse`, `constant`,
+        `kernel`, or pairs of a name and any regressor, as described for :class:`TabularClassifier`.
+        None selects models by the number of rows and columns of y. If a list is given, exactly these
+        models are fitted; a built-in model that does not support the loss raises a ValueError.
+        Regressors are trained on a scaled y, see `scale_y` of
+        :class:`skdense.ensemble.CrossFitRegressor`, so parameters in units of y, such as `epsilon` of
+        :class:`~sklearn.svm.SVR`, are in units of the standard deviation of y. To train a regressor on
+        the original y, pass ``("svr", CrossFitRegressor(SVR(epsilon=3), scale_y=False))``. `scale_y` of
+        this wrapper is used, and `cv` and `random_state` are ignored.
 
     column_kinds : dict, default=None
         The types of columns, by their names, or by their positions in an array: "number", "category",

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import KFold
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from skdense.base import BaseLowLevelMLP
@@ -354,10 +356,12 @@ def trees_of_spreads(task: Task) -> BaseEstimator | Literal["constant"] | None:
 _INNER_FOLDS = 3
 """Within the rows of a member, so many folds choose the penalty of a linear model."""
 _CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
-_CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4), (0.1, 2, 30, 300)
+_CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4, 1e6), (0.1, 2, 30, 300)
 _ROWS_PER_COLUMN, _ROWS_OF_NEARLY_EQUAL_COLUMNS = 5, 1_000
 """The sparse model is for tables with at most so many rows for each column; and for two classes, which
 few of many nearly equal columns may separate, also for all with at most so many rows."""
+_MOST_CENTERS, _SHARE_OF_CENTERS, _GAMMA_TIMES_COLUMNS = 200, 2 / 3, 0.3
+"""The centers of the kernel are this share of the rows, up to a number; and its `gamma`."""
 
 
 def _linear(task: Task) -> BaseEstimator:
@@ -365,14 +369,16 @@ def _linear(task: Task) -> BaseEstimator:
     if not task.n_classes:
         alphas = np.geomspace(0.01, 1e5, 15)
         return RidgeCV(alphas, gcv_mode="svd", alpha_per_target=task.n_outputs > 1)
-    solver_settings = {"tol": 0.001, "max_iter": 1000}
     # To choose the penalty would take as long as all else of the preset "fast".
     if task.is_fast or task.n_trained_on < _INNER_FOLDS:
-        return LogisticRegression(C=0.3, **solver_settings)
+        return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     # Stratified folds warn of classes that are too rare.
     is_rare = task.rarest_class_size < _INNER_FOLDS
     cv = KFold(_INNER_FOLDS, shuffle=True, random_state=0) if is_rare else _INNER_FOLDS
-    return LogisticRegressionCV(Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, **_CHOSEN | solver_settings)
+    # A tolerance of 0.001 stops it long before it separates classes by nearly collinear columns.
+    return LogisticRegressionCV(
+        Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, tol=0.0001, max_iter=1000, **_CHOSEN
+    )
 
 
 def _sparse(task: Task) -> BaseEstimator:
@@ -398,6 +404,22 @@ def _sparse(task: Task) -> BaseEstimator:
 def _may_be_sparse(task: Task) -> bool:
     most = _ROWS_OF_NEARLY_EQUAL_COLUMNS if task.n_classes else 0
     return task.n_rows <= max(most, _ROWS_PER_COLUMN * task.n_columns)
+
+
+def _kernel(task: Task) -> BaseEstimator:
+    """A linear model of Gaussian functions of the distances to a sample of the rows."""
+    centers = min(_MOST_CENTERS, max(1, int(_SHARE_OF_CENTERS * task.n_trained_on)))
+    gamma = _GAMMA_TIMES_COLUMNS / max(1, task.n_columns)
+    linear = _linear(task)
+    if not task.n_classes:
+        linear.set_params(alphas=np.geomspace(1e-4, 10, 11))
+    steps = [
+        # In float32, small eigenvalues of the kernel would be noise.
+        ("double", FunctionTransformer(np.float64)),
+        ("kernel", Nystroem(gamma=gamma, n_components=centers)),
+        ("linear", linear),
+    ]
+    return Pipeline(steps)
 
 
 def _constant(task: Task) -> BaseEstimator:
@@ -525,6 +547,8 @@ MODELS = {
         condition=_may_have_means,
         most_outputs=1,
     ),
+    # For classes it gains little, and takes longer; with more rows, networks are better.
+    "kernel": Model(TableScaler("standard"), _kernel, most_rows=1_000, most_classes=0, losses=_SQUARED),
 }
 """The models by their names.
 
