@@ -35,7 +35,7 @@ def trusted_types() -> list[str]:
     >>> "skdense.classifier.LowLevelMLPClassifier" in skdense.trusted_types()
     True
     """
-    from sklearn.utils import Bunch
+    from sklearn.utils import Bunch, check_array
 
     ours = {
         "classifier": ["LowLevelMLPClassifier"],
@@ -54,6 +54,7 @@ def trusted_types() -> list[str]:
         "lightgbm.basic.Booster",
         "collections.OrderedDict",
         f"{Bunch.__module__}.Bunch",
+        f"{check_array.__module__}.check_array",
     ]
 
 

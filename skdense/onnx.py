@@ -25,7 +25,7 @@ from sklearn.linear_model import (
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -109,7 +109,7 @@ def to_onnx(
         LogisticRegression, LogisticRegressionCV, LinearRegression, Ridge, RidgeCV, Lasso, LassoCV,
         DummyClassifier, DummyRegressor and MultiOutputRegressor; one of these members; or a Pipeline of
         TableScaler, LevelMeans, SimpleImputer, StandardScaler, Nystroem with a Gaussian kernel or a
-        FunctionTransformer of ``numpy.float64``, and one of these ensembles or members.
+        FunctionTransformer of ``check_array`` to float64, and one of these ensembles or members.
         Subclasses cannot be converted, because they may compute something else.
     quantiles : float or list of float, default=None
         Quantiles of a regressor, as an additional output `quantiles` of shape ``(n_samples,
@@ -582,10 +582,10 @@ def _standardized(graph, scaler, X):
 
 def _in_double(graph, transformer, X):
     """A FunctionTransformer."""
-    if transformer.func is not np.float64:
+    if transformer.func is not check_array or transformer.kw_args != {"dtype": "float64"}:
         raise ValueError(
-            "a FunctionTransformer can be converted to ONNX with func=numpy.float64, got "
-            f"{transformer.func!r}"
+            "a FunctionTransformer can be converted to ONNX with func=check_array and "
+            f"kw_args={{'dtype': 'float64'}}, got {transformer!r}"
         )
     return graph("Cast", X, to=_DOUBLE)
 

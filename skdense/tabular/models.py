@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import get_tags
+from sklearn.utils import check_array, get_tags
 
 from skdense.base import BaseLowLevelMLP
 from skdense.classifier import LowLevelMLPClassifier
@@ -415,7 +415,7 @@ def _kernel(task: Task) -> BaseEstimator:
         linear.set_params(alphas=np.geomspace(1e-4, 10, 11))
     steps = [
         # In float32, small eigenvalues of the kernel would be noise.
-        ("double", FunctionTransformer(np.float64)),
+        ("double", FunctionTransformer(check_array, kw_args={"dtype": "float64"})),
         ("kernel", Nystroem(gamma=gamma, n_components=centers)),
         ("linear", linear),
     ]
