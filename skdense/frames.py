@@ -35,6 +35,8 @@ def table_of(X: Any, **checks: Any) -> Any:
         frame = nw.DataFrame.from_arrow(X, backend="pyarrow" if find_spec("pyarrow") else "polars")
     if isinstance(frame, nw.DataFrame):
         native = frame.to_native()
+        if frame.implementation.is_pyarrow():
+            return _pandas_of_arrow(native)
         return native if _is_usual_frame(native) else frame.to_pandas()
     if hasattr(X, "columns") or type(X) is dict:
         raise TypeError(
@@ -42,6 +44,14 @@ def table_of(X: Any, **checks: Any) -> Any:
             f"columns, got a {type(X).__name__}; pandas.DataFrame(X) or X.to_pandas() may convert it"
         )
     return array_of(X, **checks)
+
+
+def _pandas_of_arrow(table):
+    """A table of pyarrow as a DataFrame; integers beside missing ones keep all digits."""
+    import pandas as pd
+
+    types = {"int64": pd.Int64Dtype(), "uint64": pd.UInt64Dtype()}
+    return table.to_pandas(types_mapper=lambda kind: types.get(str(kind)))
 
 
 def _is_usual_frame(X):

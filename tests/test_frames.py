@@ -90,6 +90,19 @@ def test_models_predict_the_same_of_any_data_frame(data, library):
     assert_array_equal(explained.predictions, expected.predict(X))
 
 
+@pytest.mark.parametrize("library", sorted(FRAMES.keys() - {"pyarrow of pandas"}))
+def test_large_integers_keep_all_digits_beside_a_missing_one(library):
+    """As float64, to which polars converts them for pandas, two would be the same."""
+    codes = [None, *(2**53 + np.arange(59) % 5).tolist()]
+    X = pd.DataFrame({"code": pd.array(codes, "Int64"), "a": range(60)})
+    frame = FRAMES[library](polars.DataFrame({"code": codes, "a": range(60)}))
+    encoder = TableEncoder({"code": "category", "a": "number"})
+    assert_array_equal(encoder.fit(X).transform(frame), encoder.transform(X))
+    assert_array_equal(encoder.fit_transform(frame), encoder.fit_transform(X))
+    with pytest.warns(UserWarning, match=r"'code' has integers beyond 2\*\*53"):
+        TableEncoder({"a": "number"}).fit(frame)
+
+
 def test_what_is_no_table_is_named():
     with pytest.raises(TypeError, match=r"a data frame, as of pandas, .* got a OwnFrame"):
         TableEncoder().fit(OwnFrame())

@@ -467,8 +467,11 @@ def _from_polars(column):
     from polars import Categorical, Enum, Float64
 
     dtype = column.dtype
-    if dtype.is_integer() and "128" not in str(dtype) and column.null_count() == 0:
-        return column.to_numpy()  # which keeps all digits
+    if dtype.is_integer() and "128" not in str(dtype):  # arrays of integers keep all digits
+        if column.null_count() == 0:
+            return column.to_numpy()
+        present, is_missing = column.fill_null(0).to_numpy(), column.is_null().to_numpy()
+        return pd.Series(pd.arrays.IntegerArray(present, is_missing))
     if dtype.is_numeric():
         return column.cast(Float64).to_numpy()
     if dtype.is_temporal() and getattr(dtype, "time_zone", None) is None:
