@@ -510,7 +510,8 @@ def test_trees_for_regression_have_fewer_rounds_beside_deep_ones():
         trees = [model[-1].estimator for name, model in models if name in ("trees", "deep")]
         return [each.n_estimators for each in trees]
 
-    assert rounds() == rounds("trees", "deep") == [250, 250]
+    assert rounds() == rounds("trees", "deep") == [700, 700]
+    assert rounds(n_rows=20_000) == rounds("trees", "deep", n_rows=20_000) == [400, 400]
     assert rounds("trees") == rounds("trees", "ramps") == [1_050]
     assert rounds(n_rows=4_999) == [1_049]
     assert rounds("trees", n_classes=2) == rounds("trees", "deep", n_classes=2)[:1] == [350]

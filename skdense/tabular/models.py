@@ -216,11 +216,12 @@ def _network(task: Task, narrow_from: float = inf, is_long: bool = False) -> Bas
 # --- trees --------------------------------------------------------------------------------------------
 
 _ROUNDS_OF_CLASSES, _ROUNDS_OF_NUMBERS, _ROUNDS_OF_FEW_ROWS = 300, 1000, 100
-_ROUNDS_BESIDE_DEEP = 200
-"""The most rounds of trees. Where there are deep trees, more rounds for numbers cost more than they
-gain."""
 _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
-"""The most rounds grow by one for so many rows, up to a number."""
+"""The most rounds of trees. The former two grow by one for so many rows, up to a number."""
+_ROUNDS_BESIDE_DEEP, _ROUNDS_TIMES_ROWS = 200, 3_500_000
+"""Where there are deep trees, more rounds for numbers cost more than they gain. So that nothing changes
+by a step where these begin, the rounds decrease as their product with the rows stays the same, until
+there are as many as this and one for so many rows."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
 rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
@@ -248,13 +249,7 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     """Boosted trees: small ones, or deep ones, whose leaves follow the number of rows."""
     import lightgbm
 
-    rounds = _ROUNDS_BESIDE_DEEP if task.has_deep else _ROUNDS_OF_NUMBERS
-    rounds = _ROUNDS_OF_CLASSES if task.n_classes else rounds
-    rounds = min(rounds + task.n_trained_on // _ROWS_PER_ROUND, _MOST_ROUNDS)
-    settings = {
-        **TREES,
-        "n_estimators": rounds if task.n_trained_on >= FEW_ROWS else _ROUNDS_OF_FEW_ROWS,
-    }
+    settings = {**TREES, "n_estimators": _most_rounds(task)}
     if are_deep:
         leaves = max(2, min(task.n_trained_on // _ROWS_PER_LEAF, _MOST_LEAVES))
         settings |= {"num_leaves": leaves, "colsample_bynode": 0.5}
@@ -283,6 +278,17 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     }
     settings |= {"objective": _OBJECTIVES[params["loss"]], **loss_settings.get(params["loss"], {})}
     return _for_outputs(lightgbm.LGBMRegressor(**settings), task)
+
+
+def _most_rounds(task):
+    if task.n_trained_on < FEW_ROWS:
+        return _ROUNDS_OF_FEW_ROWS
+    more = task.n_trained_on // _ROWS_PER_ROUND
+    rounds = more + (_ROUNDS_OF_CLASSES if task.n_classes else _ROUNDS_OF_NUMBERS)
+    if task.has_deep and not task.n_classes:
+        least = more + _ROUNDS_BESIDE_DEEP
+        rounds = min(rounds, max(least, _ROUNDS_TIMES_ROWS // task.n_trained_on))
+    return min(rounds, _MOST_ROUNDS)
 
 
 def _for_outputs(estimator, task):
