@@ -12,19 +12,18 @@ from inspect import signature
 from pathlib import Path
 
 from benchmarks import comparison, own_table, widths
-from benchmarks.process import RESULTS, bar, resumed
+from benchmarks.process import RESULTS, counted, resumed
 from benchmarks.report import wrapped
 
 # A suite is a module: `jobs` lists what `measure` is called with, `to_markdown` writes the report of
 # the rows, `draw` their picture. The minutes are of two quiet cores.
 SUITES = {
     "speed": "MLPClassifier's seconds over ours, by job and for random settings, 25 minutes",
-    "first_fits": "whole processes: a first run, the next, later fits, 8 minutes",
+    "first_fits": "whole scripts with fits and searches: the first run, the next, later, 15 minutes",
     "costs": "what an import, programs and fits take of time and memory, 6 minutes",
-    "serving": "one row by joblib and ONNX, and memory, beside rivals, 10 minutes",
+    "serving": "one row by joblib and ONNX, start and memory, beside other models, 5 minutes",
     "table_sizes": "the default for tables as rows grow, 5 minutes",
-    "search": "many fits in threads and in processes, 12 minutes",
-    "pruned": "searches that leave candidates out early, 12 minutes",
+    "pruned": "what searches find that leave candidates out early, 6 minutes",
     "intervals": "coverage of intervals and of sets of classes, 10 minutes",
     "accuracy": "the default for tables and its rivals on eighty real ones, 3 hours",
 }
@@ -95,59 +94,47 @@ def compare(parser, options):
     """Measure one of the comparisons; print its table, what it shows and where the picture is."""
     name, suite, jobs = comparison_of(parser, options)
     start = time.time()
-    rows = [row for job in bar(jobs, name) for row in suite.measure(**job)]
+    rows = [row for job in counted(jobs, name, len(jobs)) for row in suite.measure(**job)]
     print(suite.to_text(rows), end="\n\n")
     print(wrapped(suite.sentence(rows)), end="\n\n")
-    if hasattr(suite, "draw"):
-        if find_spec("matplotlib"):
-            options.output.mkdir(parents=True, exist_ok=True)
-            picture = options.output / f"{name}.png"
-            suite.draw(rows, picture)
-            print(f"Picture: {os.path.relpath(picture)}")
-        else:
-            print("For a picture: python -m pip install matplotlib")
-    print(took(time.time() - start), FULL, sep="\n")
-
-
-def took(seconds):
-    """The seconds of a run, and a warning where other work has made them longer."""
+    if hasattr(suite, "draw") and find_spec("matplotlib"):
+        options.output.mkdir(parents=True, exist_ok=True)
+        picture = options.output / f"{name}.png"
+        suite.draw(rows, picture)
+        print(f"Picture: {os.path.relpath(picture)}")
     processor = os.times().children_user + os.times().children_system
-    text = f"This took {seconds:.0f} s, {processor:.0f} s of processor time."
+    print(f"This took {time.time() - start:.0f} s, {processor:.0f} s of processor time.")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0  # on Windows
     if load > (os.cpu_count() or 1) + 1:
-        text += (
-            f"\nOther work ran at the same time (load {load:.0f}): run it again for seconds to quote."
-        )
-    return text
+        print(f"Other work ran meanwhile (load {load:.0f}): run it again for seconds to quote.")
+    print(FULL)
 
 
 def comparison_of(parser, options):
     """The name of the chosen comparison, its module and its jobs; ends with an error for a typo."""
-    names = options.data or []
-    files = [name for name in names if name.endswith(".csv") or os.sep in name]
-    if files:
-        return "own_table", own_table, own_table.jobs(*checked_table(parser, options, files))
-    for option in ("target", "task"):
-        if getattr(options, option):
-            parser.error(f"--{option} needs --data FILE.csv")
+    names = list(dict.fromkeys(options.data or []))
+    if any(name.endswith(".csv") or os.sep in name for name in names):
+        return "own_table", own_table, own_table.jobs(*checked_table(parser, options))
+    if options.target or options.task:
+        parser.error("--target and --task need --data FILE.csv")
     for name in names:
         if name not in comparison.DATA:
             known = f"{', '.join(comparison.DATA)}, or FILE.csv with --target COLUMN"
             hint = guess(name, comparison.DATA)
             parser.error(f"--data: no data set {name!r}{hint}; there are {known}")
-    suite = widths if options.widths else comparison
-    name = "widths" if options.widths else "comparison"
-    return name, suite, suite.jobs(list(dict.fromkeys(names)) or suite.DATA)
+    if options.widths:
+        return "widths", widths, widths.jobs(names or widths.DATA)
+    return "comparison", comparison, comparison.jobs(names or comparison.DATA)
 
 
-def checked_table(parser, options, files):
+def checked_table(parser, options):
     """The path of the user's table, its target and its task; ends with an error for a typo."""
     if len(options.data) > 1 or options.widths:
         parser.error("--data FILE.csv stands alone, without other data sets and without --widths")
-    path = Path(files[0]).resolve()
+    path = Path(options.data[0]).resolve()
     if not path.is_file():
         there = [found.name for found in path.parent.glob("*.csv")]
-        parser.error(f"--data: no file {files[0]}{guess(path.name, there)}")
+        parser.error(f"--data: no file {options.data[0]}{guess(path.name, there)}")
     missing = [name for name in ("pandas", "skrub", "lightgbm") if not find_spec(name)]
     if missing:
         parser.error(f'{", ".join(missing)} not installed: python -m pip install ".[tables]"')
@@ -158,12 +145,11 @@ def checked_table(parser, options, files):
         hint = guess(options.target or "", columns)
         parser.error(f"--target: {path.name} {wrong}{hint}; its columns are {shown}")
     _, y, task = own_table.read(path, options.target, options.task)
-    least, fewest = own_table.LEAST, own_table.FEWEST_ROWS
-    if len(y) < fewest or len(set(y)) < 2:
-        left_out = f" (classes of fewer than {least} rows are left out)"
+    if len(y) < own_table.FEWEST_ROWS or len(set(y)) < 2:
         parser.error(
-            f"--target: {path.name} has {len(y)} rows with {len(set(y))} values of {options.target!r}"
-            f"{left_out if task == 'classification' else ''}; {fewest} rows and 2 values are needed"
+            f"--target: {path.name} has {len(y)} rows with {len(set(y))} values of {options.target!r}, "
+            f"without classes of fewer than {own_table.LEAST} rows; {own_table.FEWEST_ROWS} rows and 2 "
+            "values are needed"
         )
     return path, options.target, task
 

@@ -9,11 +9,8 @@ takes the tables of 10,000 rows and more.
 import multiprocessing
 import os
 import signal
-import time
 import warnings
 from tempfile import TemporaryDirectory
-
-from threadpoolctl import threadpool_limits
 
 from benchmarks import contestants, standings, tables
 
@@ -63,16 +60,9 @@ def minutes(data):
 def one_split(data, estimator, seed):
     """The scores and seconds of a contestant on one split of a table, in this process."""
     warnings.simplefilter("ignore")
-    task = tables.TABLES[data].task
     X, X_test, y, y_test = tables.split(data, seed)
-    model = contestants.make(estimator, task, X, seed)
-    start = time.process_time()
-    with threadpool_limits(1):
-        model.fit(X, y)
-        seconds = time.process_time() - start
-        scores = contestants.scores(task, model, X_test, y_test, y.std())
-        predict = contestants.seconds_of_1000(model, X_test)
-    return {"seconds": seconds, "predict": predict} | scores
+    task = tables.TABLES[data].task
+    return contestants.figures(estimator, task, X, y, X_test, y_test, seed)
 
 
 def _in_fresh_process(data, estimator, seed, programs):

@@ -11,7 +11,7 @@ import time
 import warnings
 
 from benchmarks.process import fresh
-from benchmarks.report import plain_table, ratio_range, significant, wrapped
+from benchmarks.report import plain_table, ratio_range, seconds, wrapped
 
 DATA = ("iris", "wine", "breast_cancer", "digits", "two_clouds")
 OURS, FLOAT32 = "LowLevelMLPClassifier", "LowLevelMLPClassifier, float32"
@@ -76,7 +76,7 @@ def fit_splits(model, X, y, started=None):
     from sklearn.model_selection import train_test_split
     from threadpoolctl import threadpool_limits
 
-    process, seconds, scores = None, [], []
+    process, times, scores = None, [], []
     with threadpool_limits(1 if model in (THEIRS, LINEAR) else None):
         for seed in range(SPLITS):
             X_train, X_test, y_train, y_test = train_test_split(
@@ -85,7 +85,7 @@ def fit_splits(model, X, y, started=None):
             pipeline = make(model, seed)
             start = time.perf_counter()
             pipeline.fit(X_train, y_train)
-            seconds.append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
             proba = pipeline.predict_proba(X_test)
             if started and process is None:
                 process = time.time() - started
@@ -93,8 +93,8 @@ def fit_splits(model, X, y, started=None):
     accuracy, loss = (sum(values) / SPLITS for values in zip(*scores))
     return {
         "process": process,
-        "first": seconds[0],
-        "later": sum(seconds[1:]) / (SPLITS - 1),
+        "first": times[0],
+        "later": sum(times[1:]) / (SPLITS - 1),
         "accuracy": accuracy,
         "loss": loss,
     }
@@ -109,21 +109,20 @@ def measure(data, models):
     return fresh(fit, started=time.time(), data=data, models=models)
 
 
+COLUMNS = {
+    "data": ("data", str),
+    "model": ("model", str),
+    "process": ("process", seconds),
+    "first fit": ("first", seconds),
+    "later fits": ("later", seconds),
+    "accuracy": ("accuracy", "{:.3f}".format),
+    "log-loss": ("loss", "{:.4f}".format),
+}
+
+
 def to_text(rows):
     """The table for a terminal, and below it what its columns are."""
-    table = [
-        {
-            "data": row["data"],
-            "model": row["model"],
-            "process": significant(row["process"]) if row["process"] else "",
-            "first fit": significant(row["first"]),
-            "later fits": significant(row["later"]),
-            "accuracy": f"{row['accuracy']:.3f}",
-            "log-loss": f"{row['loss']:.4f}",
-        }
-        for row in rows
-    ]
-    return f"{plain_table(table, group='data')}\n\n{wrapped(LEGEND)}"
+    return f"{plain_table(rows, COLUMNS, group='data')}\n\n{wrapped(LEGEND)}"
 
 
 def sentence(rows):

@@ -26,6 +26,7 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_square
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from benchmarks.report import markdown_table
 from benchmarks.tables import columns_by_kind
@@ -144,6 +145,18 @@ def ours(task):
     import skdense
 
     return getattr(skdense, f"Tabular{KINDS[task]}")
+
+
+def figures(name, task, X, y, X_test, y_test, seed):
+    """The scores of a contestant on held-out rows, and its processor time, on one thread."""
+    model = make(name, task, X, seed)
+    start = time.process_time()
+    with threadpool_limits(1):
+        model.fit(X, y)
+        seconds = time.process_time() - start
+        found = scores(task, model, X_test, y_test, y.std())
+        predict = seconds_of_1000(model, X_test)
+    return {"seconds": seconds, "predict": predict} | found
 
 
 def scores(task, model, X, y, scale):

@@ -1,19 +1,16 @@
 """What a fit costs besides its epochs: imports, compiled programs, memory, cores that threads fill.
 
-Each figure is the median of several fresh processes, with an empty or a full folder of compiled
-programs; memory is that of one process.
+Each figure is of a fresh process. Those of seconds and cores are medians of three.
 """
 
-import os
 import time
 import warnings
-from importlib import import_module
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
-import pandas as pd
 
 from benchmarks.networks import OURS, THEIRS, generated, make, script, start_tensorflow
 from benchmarks.process import fresh, peak_bytes
@@ -21,34 +18,25 @@ from benchmarks.report import markdown_table
 
 N_SHAPES = 200
 N_WORKERS = 4
-LEGEND = """\
-Medians of {rounds} fresh processes; memory and programs are those of one. The folder of compiled
-programs is empty, or full: all that the process needs are in it."""
+N_PROCESSES = 3
 WIDTHS = (2, 2), (32,), (100,)  # of networks in threads
+LEGEND = f"""\
+Seconds and cores are medians of {N_PROCESSES} fresh processes, memory and programs are those of one.
+The folder of compiled programs is empty, or full: all that the process needs are in it."""
 
 
 def importing():
-    """Seconds of the import of TensorFlow, and of what the first fit imports of it."""
-    return {
-        "`import tensorflow`": fresh(import_seconds),
-        "the part of it that the first fit imports": fresh(start_tensorflow),
-    }
-
-
-def import_seconds():
-    start = time.perf_counter()
-    import_module("tensorflow")
-    return time.perf_counter() - start
+    """Seconds of what the first fit imports of TensorFlow."""
+    seconds = median(fresh(start_tensorflow) for _ in range(N_PROCESSES))
+    return {"the part of it that the first fit imports": f"{seconds:.1f} s"}
 
 
 def compiling():
-    """How many programs many shapes need, and their megabytes, compiled and read from disk."""
-    with TemporaryDirectory() as kept:
-        (shapes, compiled), (_, read) = (fresh(programs, kept) for _ in range(2))
+    """How many programs many shapes need, and their memory."""
+    n_programs, n_bytes = fresh(programs)
     return {
-        f"programs of {N_SHAPES} shapes, to 1000 x 40 and 64 units": shapes,
-        "memory of these programs": compiled / 1e6,
-        "memory of these programs, read from disk": read / 1e6,
+        f"programs of {N_SHAPES} shapes, to 1000 x 40 and 64 units": n_programs,
+        "memory of these programs": f"{n_bytes / 1e6:.0f} MB",
     }
 
 
@@ -69,54 +57,49 @@ def programs():
 
 
 def memory():
-    """Megabytes of processes that fit the digits, and the memory of a large fit over that of X."""
+    """The peak of processes that fit the digits, and the memory of a large fit over that of X."""
     small, large = {}, {}
     for name in (OURS, THEIRS):
         with TemporaryDirectory() as kept:
             for folder in (", empty folder", ", full folder") if name == OURS else ("",):
-                job = fresh(
-                    script, kept, started=time.time(), again=False, estimator=name, data="digits"
-                )
+                job = fresh(script, kept, estimator=name, data="digits")
                 figure = f"peak memory of a process that fits the digits: {name}{folder}"
-                small[figure] = job["peak_bytes"] / 1e6
-        arguments = {"again": False, "estimator": name, "data": "1000000x100", "max_iter": 1}
-        job = fresh(script, started=time.time(), **arguments)
+                small[figure] = f"{job['peak_bytes'] / 1e6:.0f} MB"
+        job = fresh(script, estimator=name, data="1000000x100", max_iter=1)
         times = (job["peak_bytes"] - job["imported_bytes"]) / job["data_bytes"]
-        large[f"peak memory of fit, 1000000x100 float32, over imports: {name}"] = times
+        large[f"peak memory of fit, 1000000x100 float32, over imports: {name}"] = f"{times:.1f} times X"
     return small | large
 
 
 def workers():
-    """Megabytes of a worker of joblib, with an empty and with a full folder of programs."""
-    found = {}
+    """The memory of a worker of joblib that fits the digits, with a full folder of programs."""
     with TemporaryDirectory() as kept:
-        for folder in ("empty", "full"):
-            sizes = fresh(memory_of_workers, kept)
-            for kind, size in sizes.items():
-                found[f"{kind} memory of one of {N_WORKERS} such workers, {folder} folder"] = size
-    return found
+        _, sizes = (fresh(memory_of_workers, kept) for _ in range(2))
+    return {
+        f"{kind} memory of one of {N_WORKERS} such workers, full folder": f"{size:.0f} MB"
+        for kind, size in sizes.items()
+    }
 
 
 def memory_of_workers():
-    seen = joblib.Parallel(n_jobs=N_WORKERS)(joblib.delayed(_worker)() for _ in range(N_WORKERS))
-    return pd.DataFrame(dict(seen)).mean(axis=1).to_dict()
+    sizes = joblib.Parallel(n_jobs=N_WORKERS)(joblib.delayed(_worker)() for _ in range(N_WORKERS))
+    return {kind: np.mean([size[kind] for size in sizes]) for kind in sizes[0]}
 
 
 def _worker():
-    """The process and its resident, proportional and private megabytes after a fit of the digits."""
-    script(time.time(), again=False, estimator=OURS, data="digits")
+    """The resident and the private megabytes of this process after a fit of the digits."""
+    script(estimator=OURS, data="digits")
     time.sleep(2)  # so that each worker has one of the fits
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     sizes = {name: int(value.split()[0]) / 1000 for name, value in (line.split(":") for line in lines)}
-    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
-    return os.getpid(), {"resident": sizes["Rss"], "proportional": sizes["Pss"], "private": private}
+    return {"resident": sizes["Rss"], "private": sizes["Private_Clean"] + sizes["Private_Dirty"]}
 
 
 def cores():
     """How many cores the threads of a process can fill."""
     return {
-        f"cores that networks of {hidden} in one process can fill at most, float32": fresh(
-            processor_over_drawing, hidden=hidden
+        f"cores that networks of {hidden} in one process can fill at most, float32": round(
+            median(fresh(processor_over_drawing, hidden=hidden) for _ in range(N_PROCESSES))
         )
         for hidden in WIDTHS
     }
@@ -148,36 +131,18 @@ def processor_over_drawing(hidden):
 
 
 MEASURES = {function.__name__: function for function in (importing, compiling, memory, workers, cores)}
-ONCE = "compiling", "memory", "workers"
-# How a figure begins, and how it is written.
-UNITS = {
-    "memory of these": "{:.0f} MB",
-    "peak memory of a process": "{:.0f} MB",
-    "peak memory of fit": "{:.1f} times X",
-    "programs": "{:.0f}",
-    "cores": "{:.0f}",
-    "": "{:.1f} s",
-} | dict.fromkeys(("resident", "proportional", "private"), "{:.0f} MB")
 
 
-def jobs(rounds=3):
-    """Each measurement; those of memory and of programs once."""
-    return [
-        {"figures": name, "round": turn}
-        for name in MEASURES
-        for turn in range(1 if name in ONCE else rounds)
-    ]
+def jobs():
+    return [{"figures": name} for name in MEASURES]
 
 
-def measure(figures, round):
+def measure(figures):
     return {"found": MEASURES[figures]()}
 
 
 def to_markdown(rows):
-    """The medians of the figures as a table."""
-    table = []
-    for figure, found in pd.DataFrame([row["found"] for row in rows]).median().items():
-        unit = max((start for start in UNITS if figure.startswith(start)), key=len)
-        table.append({"figure": figure, "measured": UNITS[unit].format(found)})
-    rounds = 1 + max(row["round"] for row in rows)
-    return f"{LEGEND.format(rounds=rounds)}\n\n{markdown_table(table)}"
+    """The figures as a table."""
+    found = {figure: text for row in rows for figure, text in row["found"].items()}
+    table = [{"figure": figure, "measured": text} for figure, text in found.items()]
+    return f"{LEGEND}\n\n{markdown_table(table)}"

@@ -1,8 +1,7 @@
-"""Coverage and width of prediction intervals and of sets of classes.
+"""Coverage and width of prediction intervals and of sets of classes, on the tables to confirm on.
 
-Real tables: those to confirm on, a random quarter held out, with conformalized quantile regression
-of MAPIE beside ours. Generated tables: noise whose size depends on a column or does not, with new
-rows from the same law.
+A random quarter of each table is held out. Conformalized quantile regression of MAPIE has the same
+rows as our intervals.
 """
 
 import time
@@ -12,7 +11,6 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
@@ -25,22 +23,12 @@ from benchmarks.tables import TABLES, TO_CHOOSE_ON, present, split
 
 PROCESSES = 2  # at the same time, as only their processor time counts
 QUANTILES = LOW, HIGH = 0.05, 0.95
-DRAWS, N_FITTED, N_NEW = 3, 2_000, 5_000  # of generated tables
-NOISE = {"by a column": (0.2, 2.0), "the same for all rows": (1.0, 1.0)}  # of its quiet and noisy rows
-LEGEND = f"""\
+LEGEND = """\
 Intervals of 90 % on tables on which nothing was chosen, a random quarter held out. *ours*:
 `predict_quantiles` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
 on HistGradientBoostingRegressor with `loss="quantile"`, and a fifth of the training rows to
-conformalize. *coverage*: the share of held-out values inside; *of thirds*: of the held-out rows
-with narrow, middle and wide intervals; *distance*: the mean of theirs from .9. *width*: the mean,
-over the target's standard deviation; *pinball*: the mean pinball loss of the quantiles {LOW} and
-{HIGH}, over the same. *fit*: seconds of processor time; ours is a first run, which compiles."""
-LEGEND_NOISE = f"""\
-Generated tables of {N_FITTED:,} rows: y is a smooth function of two of six numbers plus normal
-noise, whose standard deviation is {" or ".join(map(str, NOISE["by a column"]))} by a seventh column
-of two levels, or 1 everywhere. Means over {DRAWS} draws, {N_NEW:,} new rows each. *quiet*, *noisy*:
-the coverage of the new rows of each level. *width*: over that of intervals by the true function and
-noise."""
+conformalize. *coverage*: the share of held-out values inside. *width*: the mean, over the target's
+standard deviation. *fit*: seconds of processor time; ours is a first run, which compiles."""
 LEGEND_SETS = """\
 Sets of classes by `predict_set(X, confidence_level=0.9)` of TabularClassifier, on the same kind of
 tables. *coverage*: the share of held-out rows whose class is in its set; *least of a
@@ -77,51 +65,23 @@ def cqr(X, y, X_test, seed):
     return conformal.predict_interval(X_test.to_numpy(np.float64))[1][:, :, 0]
 
 
-def of_numbers(data, method, seed):
-    """What the intervals of a method are worth on one split of a table."""
+METHODS = {"ours": ours, "CQR": cqr}
+
+
+def interval(data, method, seed):
+    """The coverage and the width of the intervals of a method on one split of a table."""
     warnings.simplefilter("ignore")
     X, X_test, y, y_test = split(data, seed)
     start = time.process_time()
-    found = {"ours": ours, "CQR": cqr}[method](X, y, X_test, seed)
-    row = {"data": data, "method": method, "seconds": time.process_time() - start}
-    low, high = found.T
-    is_inside = (low <= y_test) & (y_test <= high)
-    thirds = [is_inside[rows].mean() for rows in np.array_split(np.argsort(high - low), 3)]
-    pinball = [
-        mean_pinball_loss(y_test, column, alpha=alpha) / y.std()
-        for column, alpha in zip(found.T, QUANTILES)
-    ]
-    return row | {
-        "coverage": is_inside.mean(),
-        "thirds": thirds,
-        "distance": np.abs(np.subtract(thirds, HIGH - LOW)).mean(),
-        "width": (high - low).mean() / y.std(),
-        "pinball": np.mean(pinball),
-    }
-
-
-def of_noise(noise, seed):
-    """The coverage of intervals on quiet and on noisy rows of a generated table, and their width."""
-    warnings.simplefilter("ignore")
-    rng = np.random.default_rng(seed)
-    X = pd.DataFrame(rng.uniform(-2, 2, (N_FITTED + N_NEW, 6))).add_prefix("x")
-    is_noisy = rng.random(len(X)) < 0.5
-    scale = np.where(is_noisy, *NOISE[noise][::-1])
-    X["state"] = np.where(is_noisy, "noisy", "quiet")
-    y = X.x0 + np.sin(2 * X.x1) + scale * rng.standard_normal(len(X))
-    new = slice(N_FITTED, None)
-    found = ours(X[:N_FITTED], y[:N_FITTED].to_numpy(), X[new], seed)
-    is_inside = (found[:, 0] <= y[new]) & (y[new] <= found[:, -1])
+    low, high = METHODS[method](X, y, X_test, seed).T
     return {
-        "noise": noise,
-        "coverage": is_inside.mean(),
-        "quiet": is_inside[~is_noisy[new]].mean(),
-        "noisy": is_inside[is_noisy[new]].mean(),
-        "width": (found[:, -1] - found[:, 0]).mean() / (2 * 1.6449 * scale[new].mean()),
+        "seconds": time.process_time() - start,
+        "coverage": ((low <= y_test) & (y_test <= high)).mean(),
+        "width": (high - low).mean() / y.std(),
     }
 
 
-def of_classes(data, seed):
+def classes(data, method, seed):
     """The coverage and the size of sets of classes on one split of a table."""
     warnings.simplefilter("ignore")
     X, X_test, y, y_test = split(data, seed)
@@ -132,86 +92,48 @@ def of_classes(data, seed):
         is_inside[y_test == k].mean() for k in range(sets.shape[1]) if (y_test == k).sum() >= 20
     ]
     return {
-        "data": data,
         "classes": sets.shape[1],
         "coverage": is_inside.mean(),
-        "least": min(by_class),
+        "least of a class": min(by_class),
         "size": sets.sum(axis=1).mean(),
-        "ones": (sets.sum(axis=1) == 1).mean(),
+        "sets of one": (sets.sum(axis=1) == 1).mean(),
         "accuracy": model.score(X_test, y_test),
     }
 
 
 def jobs(rounds=1):
-    """So many splits of each table on which nothing was chosen, and draws of generated ones."""
-    names = [name for name in present() if name not in TO_CHOOSE_ON]
-    tables = {
-        task: [name for name in names if TABLES[name].task == task]
-        for task in ("regression", "classification")
-    }
-    methods = ["ours", *(["CQR"] if find_spec("mapie") else [])]
+    """So many splits of each table on which nothing was chosen."""
+    methods = {"regression": METHODS if find_spec("mapie") else ["ours"], "classification": ["sets"]}
     return [
-        *(
-            {"part": "of_numbers", "data": data, "method": method, "seed": seed}
-            for data in tables["regression"]
-            for method in methods
-            for seed in range(rounds)
-        ),
-        *({"part": "of_noise", "noise": noise, "seed": s} for noise in NOISE for s in range(DRAWS)),
-        *(
-            {"part": "of_classes", "data": data, "seed": seed}
-            for data in tables["classification"]
-            for seed in range(rounds)
-        ),
+        {"data": data, "method": method, "seed": seed}
+        for task, names in methods.items()
+        for data in present()
+        if data not in TO_CHOOSE_ON and TABLES[data].task == task
+        for method in names
+        for seed in range(rounds)
     ]
 
 
-def measure(part, **job):
-    return fresh(globals()[part], **job)
+def measure(data, method, seed):
+    return fresh(classes if method == "sets" else interval, data=data, method=method, seed=seed)
 
 
 def to_markdown(rows):
-    """A row for each table, and the means: of intervals, of generated noise and of sets of classes."""
+    """A row for each table, and the means: of both kinds of intervals, and of sets of classes."""
     parts = [LEGEND]
-    numbers, noise, sets = (
-        pd.DataFrame([row for row in rows if row["part"] == part]).drop(columns=["part", "seed"])
-        for part in ("of_numbers", "of_noise", "of_classes")
-    )
-    for method, of_method in numbers.groupby("method", sort=False):
-        thirds = pd.DataFrame(of_method.pop("thirds").tolist(), index=of_method.index)
-        table = of_method.drop(columns="method").join(thirds).groupby("data").mean()
+    for method in (*METHODS, "sets"):
+        part = pd.DataFrame([row for row in rows if row["method"] == method])
+        if part.empty:
+            continue
+        table = part.drop(columns=["method", "seed"]).groupby("data").mean()
         table.loc["mean"] = table.mean()
-        rows = [
-            {
-                "data": data,
-                "coverage": f"{row['coverage']:.3f}",
-                "of thirds": " ".join(f"{row[third]:.2f}" for third in range(3)),
-                "distance": f"{row['distance']:.3f}",
-                "width": f"{row['width']:.2f}",
-                "pinball": f"{row['pinball']:.4f}",
-                "fit, s": significant(row["seconds"]),
-            }
-            for data, row in table.iterrows()
-        ]
-        parts += [f"**{method}** ({len(rows) - 1} tables)", markdown_table(rows)]
-    noise = noise.groupby("noise", sort=False).mean()
-    rows = [
-        {"noise": name} | {key: f"{value:.3f}" for key, value in row.items()}
-        for name, row in noise.iterrows()
-    ]
-    parts += [LEGEND_NOISE, markdown_table(rows)]
-    sets = sets.groupby("data").mean()
-    sets.loc["mean"] = sets.mean()
-    rows = [
-        {
-            "data": data,
-            "classes": f"{row['classes']:.0f}" if data != "mean" else "",
-            "coverage": f"{row['coverage']:.3f}",
-            "least of a class": f"{row['least']:.3f}",
-            "size": f"{row['size']:.2f}",
-            "sets of one": f"{row['ones']:.2f}",
-            "accuracy": f"{row['accuracy']:.3f}",
-        }
-        for data, row in sets.iterrows()
-    ]
-    return "\n\n".join([*parts, LEGEND_SETS, markdown_table(rows)])
+        if method == "sets":
+            shown = table.map("{:.3f}".format).assign(classes=table["classes"].map("{:.0f}".format))
+            parts.append(LEGEND_SETS)
+        else:
+            shown = pd.DataFrame({"coverage": table["coverage"].map("{:.3f}".format)})
+            shown["width"] = table["width"].map("{:.2f}".format)
+            shown["fit, s"] = table["seconds"].map(significant)
+            parts.append(f"**{method}** ({len(table) - 1} tables)")
+        parts.append(markdown_table(shown.reset_index().to_dict("records")))
+    return "\n\n".join(parts)

@@ -4,11 +4,10 @@ Each model is fitted in a fresh process on three random splits into three quarte
 quarter, with the settings of `contestants.py`, all on one thread.
 """
 
-import time
 import warnings
 
 from benchmarks.process import fresh
-from benchmarks.report import SCORES, plain_table, significant, wrapped
+from benchmarks.report import SCORES, plain_table, seconds, significant, wrapped
 
 MODELS = ("skdense", "stopped LightGBM", "LightGBM", "CatBoost", "tabular_pipeline")
 SPLITS = 3
@@ -52,34 +51,26 @@ def read(path, target, task=None):
 def fit(path, target, task, model):
     """The figures of a model on the table, in this process."""
     from sklearn.model_selection import train_test_split
-    from threadpoolctl import threadpool_limits
 
     from benchmarks import contestants
 
     warnings.simplefilter("ignore")
     X, y, task = read(path, target, task)
     stratify = y if task == "classification" else None
-    seconds, predicting, scores = [], [], []
+    splits = []
     for seed in range(SPLITS):
         X_train, X_test, y_train, y_test = train_test_split(
             X, y, test_size=0.25, stratify=stratify, random_state=seed
         )
-        estimator = contestants.make(model, task, X_train, seed)
-        start = time.process_time()
-        with threadpool_limits(1):
-            estimator.fit(X_train, y_train)
-            seconds.append(time.process_time() - start)
-            predicting.append(contestants.seconds_of_1000(estimator, X_test))
-            scores.append(contestants.scores(task, estimator, X_test, y_test, y_train.std()))
-    means = {name: sum(found[name] for found in scores) / SPLITS for name in scores[0]}
-    later = sum(seconds[1:]) / (SPLITS - 1)
+        splits.append(contestants.figures(model, task, X_train, y_train, X_test, y_test, seed))
+    first, *later = splits
     return {
         "model": model,
         "task": task,
-        "first": seconds[0],
-        "later": later,
-        "predict": min(predicting),
-        **means,
+        "first": first["seconds"],
+        "later": sum(split["seconds"] for split in later) / len(later),
+        "predict": min(split["predict"] for split in splits),
+        **{name: sum(split[name] for split in splits) / SPLITS for name in ("score", "loss")},
     }
 
 
@@ -110,19 +101,16 @@ def to_text(rows):
     failed = [f"{row['model']} failed: {row['error']}" for row in rows if "error" in row]
     rows = [row for row in rows if "error" not in row]
     score, loss = SCORES[rows[0]["task"]]
-    table = [
-        {
-            "model": row["model"],
-            "first fit": significant(row["first"]),
-            "later fits": significant(row["later"]),
-            "predict": significant(1000 * row["predict"]),
-            score: f"{row['score']:.3f}",
-            loss: f"{row['loss']:.4f}",
-        }
-        for row in rows
-    ]
+    columns = {
+        "model": ("model", str),
+        "first fit": ("first", seconds),
+        "later fits": ("later", seconds),
+        "predict": ("predict", lambda value: significant(1000 * value)),
+        score: ("score", "{:.3f}".format),
+        loss: ("loss", "{:.4f}".format),
+    }
     note = " The RMSE is divided by the standard deviation of the target." if loss == "RMSE" else ""
-    return "\n\n".join([plain_table(table), *map(wrapped, failed), wrapped(LEGEND + note)])
+    return "\n\n".join([plain_table(rows, columns), *map(wrapped, failed), wrapped(LEGEND + note)])
 
 
 def sentence(rows):

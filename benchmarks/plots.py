@@ -84,17 +84,14 @@ def speed(rows, path):
     _save(figure, path)
 
 
-def first_fits(rows, path):
+def first_fits(jobs, path):
     """A panel for each job: the seconds of a script's first run, of the next ones, and of more fits."""
-    from benchmarks.first_fits import medians
-
     bars = {
         "empty folder, s": ("the first run of all", OURS, 1),
         "full folder, s": ("every run after it", OURS, 0.7),
         "later, s": ("again in the same process", OURS, 0.4),
         "MLPClassifier, s": ("with MLPClassifier", THEIRS, 0.7),
     }
-    jobs = medians(rows)
     with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
         size = (8.5, 1.9 * len(jobs))
         figure, axes = plt.subplots(len(jobs), figsize=size, sharex=True, layout="constrained")

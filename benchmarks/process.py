@@ -16,10 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 RESULTS = Path(__file__).parent / "results"
-FOLDERS = """\
-*empty folder*: seconds of a whole fresh process, from its start to its result, as when a script runs
-for the first time; it imports TensorFlow and compiles. *full folder*: a second process, which finds all
-compiled programs on disk, as from the second run on. *later*: the same code again in this process."""
 
 
 def fresh(function, kept=None, **arguments):
@@ -42,19 +38,12 @@ def fresh(function, kept=None, **arguments):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def bar(items, title, total=None):
-    """The items with a progress bar, or lines where tqdm is not installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        total = len(items) if total is None else total
-        return (_told(item, f"{title} {place} of {total}") for place, item in enumerate(items, 1))
-    return tqdm(items, title, total, leave=False, unit="job")
-
-
-def _told(item, text):
-    print(text, file=sys.stderr)
-    return item
+def counted(items, title, total):
+    """The items, with a line on stderr that counts them."""
+    for place, item in enumerate(items, 1):
+        end = "\n" if place == total else ""
+        print(f"\r{title}: {place} of {total}", end=end, file=sys.stderr, flush=True)
+        yield item
 
 
 def resumed(suite, measure, jobs, state, processes=1):
@@ -80,7 +69,7 @@ def resumed(suite, measure, jobs, state, processes=1):
     with ThreadPoolExecutor(processes) as pool:
         waiting = [pool.submit(measured, key, job) for key, job in zip(keys, jobs) if key not in kept]
         try:
-            for done in bar(as_completed(waiting), suite, len(waiting)):
+            for done in counted(as_completed(waiting), suite, len(waiting)):
                 done.result()
         except BaseException:  # Ctrl-C ends the processes that run; no other starts
             pool.shutdown(cancel_futures=True)
@@ -101,15 +90,6 @@ def run_twice(function, compiles=True, **arguments):
             for again in ([False, True] if compiles else [True])
         ]
     return runs[-1] | {"empty": runs[0]["process"], "full": runs[-1]["process"]}
-
-
-def time_process(call, started, again):
-    """The result of a call, the seconds of the `process` until then, and of doing the same `later`."""
-    result = call()
-    process, start = time.time() - started, time.time()
-    if again:
-        call()
-    return result, {"process": process, "later": time.time() - start}
 
 
 def peak_bytes():

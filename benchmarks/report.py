@@ -18,6 +18,11 @@ def significant(value, digits=2):
     return f"{round(value, decimals):.{max(decimals, 0)}f}"
 
 
+def seconds(value):
+    """Seconds, or nothing if they were not measured."""
+    return significant(value) if value else ""
+
+
 def markdown_table(rows):
     """A Markdown table of dicts that share their keys; without dicts it says so."""
     if not rows:
@@ -32,12 +37,14 @@ def wrapped(text):
     return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def plain_table(rows, group=None):
-    """A table of dicts for a terminal, numbers on the right; a value of `group` is not repeated."""
-    names = list(rows[0])
-    cells = [[str(row[name]) for name in names] for row in rows]
-    widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
-    is_number = [all(re.fullmatch(r"[-\d.,]*", line[i]) for line in cells) for i in range(len(names))]
+def plain_table(rows, columns, group=None):
+    """A table for a terminal, numbers on the right; a value of the column `group` is not repeated.
+
+    `columns` has for each heading the key of its value, and the function that writes it.
+    """
+    cells = [[write(row[key]) for key, write in columns.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    is_number = [all(re.fullmatch(r"[-\d.,]*", cell) for cell in column) for column in zip(*cells)]
 
     def written(line):
         aligned = [
@@ -46,13 +53,15 @@ def plain_table(rows, group=None):
         ]
         return "  ".join(aligned).rstrip()
 
-    lines, last = [written(names), written(["-" * width for width in widths])], None
-    for row, line in zip(rows, cells):
-        if group and row[group] == last:
-            line = ["" if name == group else cell for name, cell in zip(names, line)]
-        elif group and last is not None:
-            lines.append("")
-        last = row[group] if group else None
+    lines, last = [written(columns), written("-" * width for width in widths)], None
+    for line in cells:
+        if group:
+            place = list(columns).index(group)
+            if line[place] == last:
+                line[place] = ""
+            else:
+                lines += [""] if last else []
+                last = line[place]
         lines.append(written(line))
     return "\n".join(lines)
 

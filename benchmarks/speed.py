@@ -24,7 +24,7 @@ from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
 
 NO_STOPPING = {"tol": 0, "n_iter_no_change": np.inf}
-# Settings of BLAS and OpenMP: one thread, or as the environment has them, which is all cores.
+# BLAS and OpenMP have one thread, or as many as the environment gives them, which is all cores.
 THREADS = ("1", "cores")
 FLOAT64, FLOAT32 = "both float64", "both float32"
 COLUMNS = {FLOAT64: "float64", FLOAT32: "float32"}
@@ -151,7 +151,7 @@ def alternately(title, rounds):
                 network = make(of_task(name, job.task), **NO_STOPPING, **job.parameters)
                 networks[name] = network
                 call = job.prepare(network, X.astype(COLUMNS[column]), y)
-                runs[name, threads] = partial(_repeat, job.calls, call)
+                runs[name, threads] = partial(repeat, job.calls, call)
         seconds = in_turn(runs, rounds)
         # Not the ratio of the medians: what both met in the same round cancels.
         ratios = {
@@ -195,7 +195,7 @@ def in_turn(contestants, rounds):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def _repeat(times, call):
+def repeat(times, call):
     for _ in range(times):
         call()
 
@@ -203,16 +203,29 @@ def _repeat(times, call):
 REPORT = """\
 MLPClassifier's seconds / ours for the same work, timed alternately in later calls of one process:
 medians. In a cell: **the smaller ratio**, of those with BLAS and OpenMP on 1 thread / on all cores.
-TensorFlow has threads of its own, which are on all cores in both.
+TensorFlow has threads of its own, which are on all cores in both. In the long tables, milliseconds are
+those of a call behind the ratios, *first, s* are the seconds of our first round, in which fits import
+TensorFlow and, once on a machine, compile, and *loss difference* is how far the losses differ.
 
-{drawn}{ratios}
+{settings}{ratios}
 
 {below}
 
-The milliseconds of a call behind the ratios, and how far the losses differ. *first, s*: the seconds of
-our first round; those of fits have the import of TensorFlow and, once on a machine, compiling.
-
 {details}"""
+SETTINGS_REPORT = """\
+**Random settings** ({n} of {N_SETTINGS}, drawn by a seed: {ROWS[0]} to {ROWS[1]:,} rows,
+{COLUMNS[0]} to {COLUMNS[1]} columns, one to {MOST_LAYERS} layers of {UNITS[0]} to {UNITS[1]} units,
+all solvers and both dtypes, classification and regression): the ratio of later fits, its *median*, the
+*lowest tenth* of the settings, the share *below 1*; and the median seconds of the *first fit* of a
+process without compiled programs, ours with the import of TensorFlow.
+
+{summary}
+
+{details}
+
+**Jobs**
+
+"""
 
 
 def to_markdown(rows):
@@ -221,49 +234,35 @@ def to_markdown(rows):
     rows, table = [row for row in rows if row["title"] in JOBS], {}
     for row in rows:
         cells = table.setdefault(row["title"], {"job": row["title"]} | dict.fromkeys(COLUMNS, ""))
-        cells[row["column"]] = f"**{significant(row['ratio'])}**: {_both(row['ratios'])}"
-    details = [
-        {
-            "job": row["title"],
-            "dtypes": row["column"],
-            "first, s": significant(row["first"]),
-            "ours, ms": _both(row["ours"], 1000),
-            "theirs, ms": _both(row["theirs"], 1000),
-            "loss difference": f"{row['loss_difference']:.0e}",
-        }
-        for row in rows
-    ]
+        cells[row["column"]] = ratio_of(row)
     below = [f"{row['title']}, {row['column']}: {row['ratio']:.2f}" for row in rows if row["ratio"] < 1]
     below = f"Below 1 (0.95 is within noise): {'; '.join(below)}." if below else "No ratio is below 1."
+    settings = ""
+    if drawn:
+        settings = SETTINGS_REPORT.format(
+            n=len(drawn),
+            summary=markdown_table(summary(drawn)),
+            details=details(sorted(drawn, key=lambda row: row["ratio"])),
+            **vars(random_settings),
+        )
     return REPORT.format(
-        drawn=_settings(drawn),
+        settings=settings,
         ratios=markdown_table(list(table.values())),
         below=below,
-        details=markdown_table(details),
+        details=details(rows),
     )
 
 
-SETTINGS_REPORT = """\
-**Random settings** ({n} of {N_SETTINGS}, drawn by a seed: {ROWS[0]} to {ROWS[1]:,} rows,
-{COLUMNS[0]} to {COLUMNS[1]} columns, one to {MOST_LAYERS} layers of {UNITS[0]} to {UNITS[1]} units,
-all solvers and both dtypes, classification and regression): the ratio of later fits, its *median*, the
-*lowest tenth* of the settings, the share *below 1*; and the median seconds of the *first fit* of a
-process without compiled programs, ours with the import of TensorFlow.
-"""
-
-
-def _settings(rows):
-    """The section of the random settings."""
-    if not rows:
-        return ""
+def summary(rows):
+    """A row for all random settings, and one for each dtype, solver and task."""
     groups = {"all": rows}
-    for column in COLUMNS:
-        groups[COLUMNS[column]] = [row for row in rows if row["column"] == column]
+    for column, dtype in COLUMNS.items():
+        groups[dtype] = [row for row in rows if row["column"] == column]
     for solver in random_settings.SOLVERS:
         groups[solver] = [row for row in rows if SETTINGS[row["title"]].parameters["solver"] == solver]
     for task in ("classification", "regression"):
         groups[task] = [row for row in rows if SETTINGS[row["title"]].task == task]
-    table = [
+    return [
         {
             "settings": name,
             "how many": len(group),
@@ -276,21 +275,28 @@ def _settings(rows):
         for name, group in groups.items()
         if group
     ]
-    details = [
+
+
+def details(rows):
+    """The seconds behind the ratios."""
+    table = [
         {
-            "setting": row["title"],
+            "job": row["title"],
             "dtype": COLUMNS[row["column"]],
-            "ratio": f"**{significant(row['ratio'])}**: {_both(row['ratios'])}",
-            "ours, ms": _both(row["ours"], 1000),
-            "theirs, ms": _both(row["theirs"], 1000),
+            "ratio": ratio_of(row),
+            "ours, ms": both(row["ours"], 1000),
+            "theirs, ms": both(row["theirs"], 1000),
             "first, s": significant(row["first"]),
             "loss difference": f"{row['loss_difference']:.0e}",
         }
-        for row in sorted(rows, key=lambda row: row["ratio"])
+        for row in rows
     ]
-    text = SETTINGS_REPORT.format(n=len(rows), **vars(random_settings))
-    return f"{text}\n{markdown_table(table)}\n\n{markdown_table(details)}\n\n**Jobs**\n\n"
+    return markdown_table(table)
 
 
-def _both(values, scale=1):
+def ratio_of(row):
+    return f"**{significant(row['ratio'])}**: {both(row['ratios'])}"
+
+
+def both(values, scale=1):
     return " / ".join(significant(scale * value) for value in values)

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 from benchmarks.comparison import FLOAT32, OURS, THEIRS, load, make
 from benchmarks.process import fresh
-from benchmarks.report import plain_table, ratio_range, significant, wrapped
+from benchmarks.report import plain_table, ratio_range, seconds, wrapped
 
 WIDTHS = (8, 16, 32, 64, 128)
 FOLDS = 5
@@ -59,21 +59,20 @@ def measure(data, model):
     return [fresh(fit, started=time.time(), data=data, model=model)]
 
 
+COLUMNS = {
+    "data": ("data", str),
+    "model": ("model", str),
+    "process": ("process", seconds),
+    "again": ("later", seconds),
+    "best width": ("width", str),
+    "cv": ("cv", "{:.3f}".format),
+    "held out": ("held out", "{:.3f}".format),
+}
+
+
 def to_text(rows):
     """The table for a terminal, and below it what its columns are."""
-    table = [
-        {
-            "data": row["data"],
-            "model": row["model"],
-            "process": significant(row["process"]),
-            "again": significant(row["later"]),
-            "best width": row["width"],
-            "cv": f"{row['cv']:.3f}",
-            "held out": f"{row['held out']:.3f}",
-        }
-        for row in rows
-    ]
-    return f"{plain_table(table, group='data')}\n\n{wrapped(LEGEND)}"
+    return f"{plain_table(rows, COLUMNS, group='data')}\n\n{wrapped(LEGEND)}"
 
 
 def sentence(rows):

@@ -1,35 +1,33 @@
 """Pictures of figures from the reports: the index's cards, and losses against seconds of all models."""
 
-import matplotlib.pyplot as plt
-from figures import TASKS, column, medians, seconds, tables, turns
-from matplotlib.transforms import Bbox
+import sys
 
-OURS, OTHERS, SLOWER = "#2f8fc9", "#8a8a8a", "#d08770"
+import matplotlib.pyplot as plt
+from figures import (
+    DOCS,
+    FOLDERS,
+    REPORTS,
+    STATIC,
+    TASKS,
+    medians,
+    seconds,
+    table,
+    tables,
+)
+
+sys.path.append(str(DOCS.parent))  # for the modules of the benchmarks
+from benchmarks import plots
+
+OURS, SLOWER = plots.LIGHT, "#d08770"
 TEXT = {"": "#222832", "-dark": "#ced6dd"}
 COLORED = ("text.color", "xtick.color", "ytick.color")
-OF_AXES = (*COLORED, "axes.labelcolor", "axes.edgecolor")
-SHORT = {"HistGradientBoosting": "HistGB"}
-# Where a name may stand beside its point, in typographic points.
-BESIDE = [
-    (x * far, y * far, "left" if x > 0 else "right" if x < 0 else "center")
-    for far in (8, 11)
-    for x, y in (
-        (1, 0),
-        (-1, 0),
-        (0, -1.3),
-        (0, 1.3),
-        (0.8, 0.8),
-        (0.8, -0.8),
-        (-0.8, 0.8),
-        (-0.8, -0.8),
-    )
-]
 
 
 def draw(folder):
     """Draw all cards into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    speed = column("speed", "both float64")
+    speed = table("speed", "both float64")["both float64"]
+    speed = speed.str.extract(r"\*\*([\d.]+)", expand=False)
     jobs = {
         "2 features, 2 + 2 units": "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
         "20 features, 64 + 64 units": "fit, 20000x20, batch 200, (64, 64), 10 epochs",
@@ -43,115 +41,55 @@ def draw(folder):
         "digits, six widths": "GridSearchCV, digits pipeline, 6 widths x 5 folds",
         "small networks": "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds",
     }
-    times = tables("search")[0]["times as fast"]
+    times = tables("first_fits")[0][[*FOLDERS.values()]]
+    times = times.loc[[*jobs.values()]].astype(float)
     ratios = {
-        f"{name}, {turn}": ratio
+        f"{name}, {turn}": f"{times.loc[job, FOLDERS['theirs']] / times.loc[job, heading]:.2g}"
         for name, job in jobs.items()
-        for turn, ratio in zip(("first run", "next runs"), turns(times[job]))
+        for turn, heading in (
+            ("first run", FOLDERS["empty"]),
+            ("next runs", FOLDERS["full"]),
+        )
     }
     bars(folder / "search.svg", "whole scripts with a search, n_jobs=2", ratios)
 
 
-def points(task):
-    """Of each model the CPU seconds of a fit, and its loss over ours, on the held-out tables."""
-    times, losses = seconds(task), medians(task)
+def points(task, report):
+    """Of each model the CPU seconds of a fit, and its loss over ours, on the held-out data sets."""
+    times, losses = seconds(task, report), medians(task, report)
     return {name: (times[name], losses[name]) for name in losses.index}
 
 
-def losses_and_seconds(folder):
+def losses_and_seconds():
     """Draw the loss of each model against its seconds, for light and for dark pages.
 
     The figures stand in the file as well, so that a test can compare them with the report's.
+    Large data sets have a picture of their own, if there is a report on them.
     """
-    for suffix, color in TEXT.items():
-        with plt.rc_context(
-            {"svg.hashsalt": "skdense", "font.size": 11} | dict.fromkeys(OF_AXES, color)
-        ):
-            figure, panels = plt.subplots(
-                2, 1, figsize=(4.8, 5.4), sharex=True, layout="constrained"
+    kinds = {"classifier": "Classification", "regressor": "Regression"}
+    for report in ("accuracy", "accuracy_large"):
+        if not (REPORTS / report).exists():
+            continue
+        panels = {
+            f"{kinds[task]}: {loss}": points(task, report)
+            for task, loss in TASKS.items()
+        }
+        for suffix, color in TEXT.items():
+            name = report.replace("accuracy", "loss_and_seconds") + suffix
+            metadata = {"Date": None, "Description": described(report)}
+            path = STATIC / f"{name}.svg"
+            plots.losses_and_seconds(
+                panels, path, color, metadata=metadata, transparent=True
             )
-            for axes, (task, loss) in zip(panels, TASKS.items()):
-                draw_models(axes, points(task))
-                kind = "Classification" if task == "classifier" else "Regression"
-                axes.set_title(f"{kind}: {loss}", fontsize="medium", weight="bold")
-            figure.supylabel("loss relative to skdense (median)", fontsize="medium")
-            panels[-1].set_xlabel("CPU seconds of a fit (median)")
-            figure.draw_without_rendering()  # places the axes, and so the points
-            for axes, task in zip(panels, TASKS):
-                name_models(axes, points(task))
-            figure.savefig(
-                folder / f"loss_and_seconds{suffix}.svg",
-                metadata={"Date": None, "Description": described()},
-                transparent=True,
-            )
-            plt.close(figure)
 
 
-def described():
+def described(report):
     """The figures of the picture as text."""
     return "; ".join(
         f"{task} {name} {seconds:.3g} {loss:.3f}"
         for task in TASKS
-        for name, (seconds, loss) in points(task).items()
+        for name, (seconds, loss) in points(task, report).items()
     )
-
-
-def draw_models(axes, models):
-    """A point for each model, and a remark on which corner is the best."""
-    axes.set(xscale="log", yscale="log")
-    for name, point in models.items():
-        axes.plot(
-            *point, "o", color=OURS if name == "skdense" else OTHERS, markersize=8
-        )
-    axes.axhline(1, color=OURS, linewidth=1, linestyle=":")
-    axes.margins(0.2, 0.16)
-    for axis, limits, ticks in (
-        (axes.xaxis, axes.get_xlim(), (0.1, 0.3, 1, 3, 10, 30, 100)),
-        (axes.yaxis, axes.get_ylim(), (0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.2)),
-    ):
-        shown = [tick for tick in ticks if limits[0] < tick < limits[1]]
-        axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
-    axes.minorticks_off()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.text(
-        0.99,
-        0.97,
-        "lower left is better",
-        transform=axes.transAxes,
-        ha="right",
-        va="top",
-        fontsize="small",
-        style="italic",
-    )
-
-
-def name_models(axes, models):
-    """Write each name beside its point, where nothing else is."""
-    places = axes.transData.transform([*models.values()])
-    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in places]
-    taken += [text.get_window_extent() for text in axes.texts]
-    for name, point in models.items():
-        # Ours lies on the line at 1, so its name stands below.
-        for x, y, align in [(0, -12, "center")] if name == "skdense" else BESIDE:
-            text = axes.annotate(
-                SHORT.get(name, name),
-                point,
-                (x, y),
-                textcoords="offset points",
-                ha=align,
-                va="center",
-            )
-            text.set(fontsize="small", in_layout=False)
-            if name == "skdense":
-                text.set(color=OURS, weight="bold")
-            box = text.get_window_extent()
-            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
-            if inside and not any(box.overlaps(other) for other in taken):
-                break
-            text.remove()
-        else:
-            raise ValueError(f"there is no place for the name of {name}")
-        taken.append(box)
 
 
 def bars(path, title, values):

@@ -98,7 +98,7 @@ def test_one_or_several_data_sets_are_chosen_by_name(command):
         (["--data", "digit"], "no data set 'digit' (did you mean 'digits'?); there are iris, wine"),
         (["--data", "missing.csv"], "no file missing.csv"),
         (["--data", "a.csv", "iris"], "stands alone"),
-        (["--target", "y"], "--target needs --data FILE.csv"),
+        (["--target", "y"], "need --data FILE.csv"),
         (["--speed", "--data", "iris"], "not of a suite"),
         (["--sped"], "unrecognized arguments: --sped"),
     ],
@@ -192,7 +192,13 @@ def test_a_rival_that_fails_on_a_file_does_not_stop_the_others():
     assert "no other model is installed" in own_table.sentence(rows[:1])
 
 
-@pytest.mark.parametrize("name", ["comparison", "widths", "speed", "search", "accuracy", "intervals"])
+SUITES = (
+    "comparison", "widths", "speed", "first_fits", "costs", "serving", "table_sizes", "pruned",
+    "intervals", "accuracy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUITES)
 def test_a_suite_measures_the_jobs_that_it_lists(command, name):
     for package in ("pandas", "matplotlib", "lightgbm"):
         pytest.importorskip(package)
