@@ -35,6 +35,7 @@ def trusted_types() -> list[str]:
     >>> "skdense.classifier.LowLevelMLPClassifier" in skdense.trusted_types()
     True
     """
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.utils import Bunch, check_array
 
     ours = {
@@ -53,8 +54,10 @@ def trusted_types() -> list[str]:
         "lightgbm.sklearn.LGBMRegressor",
         "lightgbm.basic.Booster",
         "collections.OrderedDict",
-        f"{Bunch.__module__}.Bunch",
-        f"{check_array.__module__}.check_array",
+        *(
+            f"{item.__module__}.{item.__name__}"
+            for item in (Bunch, KFold, StratifiedKFold, check_array)
+        ),
     ]
 
 

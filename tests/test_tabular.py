@@ -33,6 +33,7 @@ from sklearn.model_selection import (
     KFold,
     PredefinedSplit,
     ShuffleSplit,
+    StratifiedKFold,
     cross_validate,
 )
 from sklearn.neighbors import KNeighborsRegressor
@@ -739,7 +740,7 @@ def test_a_class_of_weight_zero_does_not_count_as_a_rare_one():
     for part in model.ensemble_.estimators_:
         for member in part[-1].estimators_:
             assert isinstance(member, LogisticRegressionCV)
-            assert member.cv == 3
+            assert isinstance(member.cv, StratifiedKFold)
             assert len(member.classes_) == 2
     y = np.r_[np.full(4, 2), np.arange(116) % 2]  # two of the class 2 for each member
     rare = TabularClassifier(**settings).fit(X, y)

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, RidgeCV
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -378,13 +378,22 @@ def _linear(task: Task) -> BaseEstimator:
     # To choose the penalty would take as long as all else of the preset "fast".
     if task.is_fast or task.n_trained_on < _INNER_FOLDS:
         return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    # Stratified folds warn of classes that are too rare.
-    is_rare = task.rarest_class_size < _INNER_FOLDS
-    cv = KFold(_INNER_FOLDS, shuffle=True, random_state=0) if is_rare else _INNER_FOLDS
     # A tolerance of 0.001 stops it long before it separates classes by nearly collinear columns.
     return LogisticRegressionCV(
-        Cs=_CS_OF_LINEAR, l1_ratios=(0,), cv=cv, tol=0.0001, max_iter=1000, **_CHOSEN
+        Cs=_CS_OF_LINEAR,
+        l1_ratios=(0,),
+        cv=_inner_folds(task),
+        tol=0.0001,
+        max_iter=1000,
+        **_CHOSEN,
     )
+
+
+def _inner_folds(task):
+    """Folds of the rows of a member, shuffled, because a table may be sorted by y."""
+    # Stratified ones warn of classes that are too rare.
+    folds = StratifiedKFold if task.rarest_class_size >= _INNER_FOLDS else KFold
+    return folds(_INNER_FOLDS, shuffle=True, random_state=0)
 
 
 def _sparse(task: Task) -> BaseEstimator:
@@ -393,8 +402,8 @@ def _sparse(task: Task) -> BaseEstimator:
         if task.n_trained_on < _INNER_FOLDS:
             return _for_outputs(Lasso(alpha=0.1), task)
         # A Gram matrix in float32 does not pass LassoCV's own check of it.
-        lasso = LassoCV(alphas=50, cv=_INNER_FOLDS, precompute=False, tol=0.001, max_iter=5000)
-        return _for_outputs(lasso, task)
+        settings = {"precompute": False, "tol": 0.001, "max_iter": 5000}
+        return _for_outputs(LassoCV(alphas=50, cv=_inner_folds(task), **settings), task)
     solver_settings = {
         "solver": "liblinear" if task.n_classes == 2 else "saga",
         "tol": 0.01,
@@ -403,7 +412,7 @@ def _sparse(task: Task) -> BaseEstimator:
     if task.rarest_class_size < _INNER_FOLDS:
         return LogisticRegression(C=0.3, l1_ratio=1, **solver_settings)
     return LogisticRegressionCV(
-        Cs=_CS_OF_SPARSE, l1_ratios=(1,), cv=_INNER_FOLDS, **_CHOSEN | solver_settings
+        Cs=_CS_OF_SPARSE, l1_ratios=(1,), cv=_inner_folds(task), **_CHOSEN | solver_settings
     )
 
 
