@@ -636,7 +636,8 @@ class Failing(Ridge):
 
 def test_an_error_in_one_model_ends_networks_that_would_train_for_ever(table):
     X, score = table
-    model = TabularRegressor(models=["plain", ("failing", Failing())], cv=2, network_params=FOR_EVER)
+    models = ["plain", ("failing", Failing())]
+    model = TabularRegressor(models=models, cv=2, n_jobs=2, network_params=FOR_EVER)
     with pytest.raises(OverflowError, match="of a member"):
         model.fit(X, score)
     threads.wait_for_all()
