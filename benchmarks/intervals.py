@@ -94,7 +94,7 @@ def classes(data, method, seed):
     return {
         "classes": sets.shape[1],
         "coverage": is_inside.mean(),
-        "least of a class": min(by_class),
+        "least of a class": min(by_class, default=np.nan),  # where all classes are rare
         "size": sets.sum(axis=1).mean(),
         "sets of one": (sets.sum(axis=1) == 1).mean(),
         "accuracy": model.score(X_test, y_test),
