@@ -227,6 +227,28 @@ def of_accuracy():
     }
 
 
+def of_large():
+    """Losses of other models over ours on the large held-out data sets, and seconds."""
+    name = "accuracy_large"
+    halves = [held_out for _, held_out in lists(name).values()]
+    found = {
+        "n_large": sum((part["half"] == "confirming").sum() for part in data(name))
+    }
+    for key, model in {
+        "ours": "skdense",
+        "catboost": RIVAL,
+        "stopped": TREES[1],
+    }.items():
+        rows = [half.loc[model] for half in halves]
+        found[f"large_{key}_seconds"] = " / ".join(row["fit, s"] for row in rows)
+        if key != "ours":
+            counts = [row["ours lower, equal, higher"].split(", ") for row in rows]
+            lower, equal, higher = (sum(map(int, column)) for column in zip(*counts))
+            found[f"large_{key}_loss"] = " / ".join(row["median"] for row in rows)
+            found[f"large_{key}_lower"] = f"{lower} of {lower + equal + higher}"
+    return found
+
+
 def of_intervals():
     """How often intervals and sets of classes hold, and on which data sets."""
     ours, cqr, *_, sets = tables("intervals")
@@ -273,9 +295,12 @@ def of_sources():
         found = re.search(source, path.read_text(encoding="utf-8"), re.MULTILINE)
         of = f"skdense {found[2]}, {found[1]}"
         groups.setdefault(of, []).append(f"`{path.parent.name}`")
-    if len(groups) == 1:
-        return {"sources": next(iter(groups))}
-    texts = [f"{of} ({', '.join(names)})" for of, names in groups.items()]
+    # Reports of other versions or machines than most are named.
+    usual = max(groups, key=lambda of: len(groups[of]))
+    texts = [
+        of if of == usual else f"{', '.join(groups[of])} with {of}"
+        for of in sorted(groups, key=lambda of: of != usual)
+    ]
     return {"sources": "; ".join(texts)}
 
 
@@ -284,6 +309,7 @@ READERS = {
     "first_fits": of_first_fits,
     "costs": of_costs,
     "accuracy": of_accuracy,
+    "accuracy_large": of_large,
     "intervals": of_intervals,
     "pruned": of_pruned,
     "table_sizes": of_table_sizes,

@@ -150,7 +150,7 @@ def test_a_report_of_another_version_or_machine_is_named(figures, reports):
     assert figures.of_sources() == {"sources": "skdense 0.6.1, AMD EPYC"}
     reports("costs", "", version="0.6.0", processor="Intel")
     assert figures.of_sources() == {
-        "sources": "skdense 0.6.0, Intel (`costs`); skdense 0.6.1, AMD EPYC (`speed`)"
+        "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.1, AMD EPYC"
     }
 
 
