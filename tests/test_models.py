@@ -555,6 +555,12 @@ def test_trees_of_wide_tables_see_some_columns_in_few_bins():
             assert trees.get_params().get("max_bin") == bins
 
 
+def test_linear_models_of_large_tables_of_classes_are_less_precise_which_bounds_their_time():
+    for n_columns, tolerance, weakest in ((400, 1e-4, 1e6), (600, 1e-3, 10)):
+        linear = MODELS["linear"].make(task_of(n_rows=1_000, n_columns=n_columns, n_classes=4))
+        assert (linear.tol, max(linear.Cs)) == (tolerance, weakest)
+
+
 def test_linear_models_are_right_whatever_outliers_there_are():
     X = np.random.default_rng(0).standard_t(3, size=(600, 3))
     y = X @ [1, 2, 0]

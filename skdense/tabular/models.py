@@ -363,6 +363,10 @@ _INNER_FOLDS = 3
 """Within the rows of a member, so many folds choose the penalty of a linear model."""
 _CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
 _CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4, 1e6), (0.1, 2, 30, 300)
+_MOST_PRECISE_VALUES, _CS_OF_MORE_VALUES = 2_000_000, (0.01, 0.3, 10)
+"""With a tolerance of 0.001, linear models for classes stop long before they separate classes by nearly
+collinear columns. With more rows times columns times classes than this, a smaller one, and weaker
+penalties than these, would take most of the time of a fit."""
 _ROWS_PER_COLUMN, _ROWS_OF_NEARLY_EQUAL_COLUMNS = 5, 1_000
 """The sparse model is for tables with at most so many rows for each column; and for two classes, which
 few of many nearly equal columns may separate, also for all with at most so many rows."""
@@ -378,12 +382,12 @@ def _linear(task: Task) -> BaseEstimator:
     # To choose the penalty would take as long as all else of the preset "fast".
     if task.is_fast or task.n_trained_on < _INNER_FOLDS:
         return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    # A tolerance of 0.001 stops it long before it separates classes by nearly collinear columns.
+    is_precise = task.n_trained_on * task.n_columns * task.n_classes <= _MOST_PRECISE_VALUES
     return LogisticRegressionCV(
-        Cs=_CS_OF_LINEAR,
+        Cs=_CS_OF_LINEAR if is_precise else _CS_OF_MORE_VALUES,
         l1_ratios=(0,),
         cv=_inner_folds(task),
-        tol=0.0001,
+        tol=0.0001 if is_precise else 0.001,
         max_iter=1000,
         **_CHOSEN,
     )
