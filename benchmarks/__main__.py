@@ -146,9 +146,10 @@ def checked_table(parser, options):
         parser.error(f"--target: {path.name} {wrong}{hint}; its columns are {shown}")
     _, y, task = own_table.read(path, options.target, options.task)
     if len(y) < own_table.FEWEST_ROWS or len(set(y)) < 2:
+        tables = import_module("benchmarks.tables")
         parser.error(
             f"--target: {path.name} has {len(y)} rows with {len(set(y))} values of {options.target!r}, "
-            f"without classes of fewer than {own_table.LEAST} rows; {own_table.FEWEST_ROWS} rows and 2 "
+            f"without classes of fewer than {tables.LEAST} rows; {own_table.FEWEST_ROWS} rows and 2 "
             "values are needed"
         )
     return path, options.target, task

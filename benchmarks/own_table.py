@@ -11,7 +11,7 @@ from benchmarks.report import SCORES, plain_table, seconds, significant, wrapped
 
 MODELS = ("skdense", "stopped LightGBM", "LightGBM", "CatBoost", "tabular_pipeline")
 SPLITS = 3
-LEAST, FEWEST_ROWS = 20, 40  # rows of a class, and of the table
+FEWEST_ROWS = 40
 LEGEND = f"""\
 first fit, later fits: seconds of processor time of the first fit in a fresh process, which for
 skdense imports TensorFlow and compiles, and the mean of the next {SPLITS - 1}. predict: milliseconds
@@ -32,36 +32,27 @@ def read(path, target, task=None):
     Numbers of more than two values are a regression, unless `task` says otherwise. Rows without a
     target, and classes with too few rows to be in each part, are dropped.
     """
-    import numpy as np
     import pandas as pd
 
-    table = pd.read_csv(path)
-    table = table.dropna(subset=target)
+    from benchmarks.tables import columns_and_target
+
+    table = pd.read_csv(path).dropna(subset=target)
     if task is None:
         is_number = pd.api.types.is_numeric_dtype(table[target]) and table[target].nunique() > 2
         task = "regression" if is_number else "classification"
-    if task == "classification":
-        table = table[table.groupby(target)[target].transform("size") >= LEAST]
-    y, X = table[target], table.drop(columns=target).reset_index(drop=True)
-    if task == "regression":
-        return X, y.to_numpy(np.float64), task
-    return X, np.unique(y.astype(str), return_inverse=True)[1], task
+    return *columns_and_target(table, target, task), task
 
 
 def fit(path, target, task, model):
     """The figures of a model on the table, in this process."""
-    from sklearn.model_selection import train_test_split
-
     from benchmarks import contestants
+    from benchmarks.tables import split_rows
 
     warnings.simplefilter("ignore")
     X, y, task = read(path, target, task)
-    stratify = y if task == "classification" else None
     splits = []
     for seed in range(SPLITS):
-        X_train, X_test, y_train, y_test = train_test_split(
-            X, y, test_size=0.25, stratify=stratify, random_state=seed
-        )
+        X_train, X_test, y_train, y_test = split_rows(X, y, task, seed)
         splits.append(contestants.figures(model, task, X_train, y_train, X_test, y_test, seed))
     first, *later = splits
     return {

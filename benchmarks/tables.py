@@ -103,20 +103,28 @@ def load(name):
     table = _read(source).dropna(subset=target)
     if max_rows is not None and len(table) > max_rows:
         table = table.sample(max_rows, random_state=0)
+    X, y = columns_and_target(table.drop(columns=[*chain.from_iterable(leaks.values())]), target, task)
+    return X.astype(dict.fromkeys(factors, "category")), y
+
+
+def columns_and_target(table, target, task):
+    """The columns without the target, and the target, without classes of fewer than `LEAST` rows."""
     if task == "classification":
         table = table[table.groupby(target)[target].transform("size") >= LEAST]
-    leaking = chain.from_iterable(leaks.values())
-    y, X = table[target], table.drop(columns=[target, *leaking]).reset_index(drop=True)
-    X = X.astype(dict.fromkeys(factors, "category"))
+    X, y = table.drop(columns=target).reset_index(drop=True), table[target]
     if task == "regression":
         return X, y.to_numpy(np.float64)
     return X, np.unique(y.astype(str), return_inverse=True)[1]
 
 
 def split(name, seed):
+    """A random split of a table, see `split_rows`."""
+    return split_rows(*load(name), TABLES[name].task, seed)
+
+
+def split_rows(X, y, task, seed):
     """Three quarters to fit to, a quarter held out; classes keep their shares."""
-    X, y = load(name)
-    stratify = y if TABLES[name].task == "classification" else None
+    stratify = y if task == "classification" else None
     return train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
 
 
