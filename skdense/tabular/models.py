@@ -219,9 +219,9 @@ _ROUNDS_OF_CLASSES, _ROUNDS_OF_NUMBERS, _ROUNDS_OF_FEW_ROWS = 300, 1000, 100
 _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
 """The most rounds of trees. The former two grow by one for so many rows, up to a number."""
 _ROUNDS_BESIDE_DEEP, _ROUNDS_TIMES_ROWS = 200, 3_500_000
-"""Where there are deep trees, more rounds for numbers cost more than they gain. So that nothing changes
-by a step where these begin, the rounds decrease as their product with the rows stays the same, until
-there are as many as this and one for so many rows."""
+"""In regression with deep trees, more rounds cost more than they gain. The limit decreases in inverse
+proportion to the rows, so that there is no step where deep trees begin, but not below the former number
+and one for so many rows."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
 rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
@@ -281,6 +281,7 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
 
 
 def _most_rounds(task):
+    """The most rounds of boosting; folds usually stop it earlier."""
     if task.n_trained_on < FEW_ROWS:
         return _ROUNDS_OF_FEW_ROWS
     more = task.n_trained_on // _ROWS_PER_ROUND
@@ -363,10 +364,10 @@ _INNER_FOLDS = 3
 """Within the rows of a member, so many folds choose the penalty of a linear model."""
 _CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
 _CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4, 1e6), (0.1, 2, 30, 300)
-_MOST_PRECISE_VALUES, _CS_OF_MORE_VALUES = 2_000_000, (0.01, 0.3, 10)
-"""With a tolerance of 0.001, linear models for classes stop long before they separate classes by nearly
-collinear columns. With more rows times columns times classes than this, a smaller one, and weaker
-penalties than these, would take most of the time of a fit."""
+_LARGE_PRODUCT, _CS_OF_LARGE = 2_000_000, (0.01, 0.3, 10)
+"""With a tolerance of 0.001, a logistic regression stops long before it separates classes by nearly
+collinear columns. But if the product of rows, columns and classes is larger than this, a tolerance of
+0.0001, and weaker penalties than these, would take most of the time of a fit."""
 _ROWS_PER_COLUMN, _ROWS_OF_NEARLY_EQUAL_COLUMNS = 5, 1_000
 """The sparse model is for tables with at most so many rows for each column; and for two classes, which
 few of many nearly equal columns may separate, also for all with at most so many rows."""
@@ -382,12 +383,12 @@ def _linear(task: Task) -> BaseEstimator:
     # To choose the penalty would take as long as all else of the preset "fast".
     if task.is_fast or task.n_trained_on < _INNER_FOLDS:
         return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    is_precise = task.n_trained_on * task.n_columns * task.n_classes <= _MOST_PRECISE_VALUES
+    is_large = task.n_trained_on * task.n_columns * task.n_classes > _LARGE_PRODUCT
     return LogisticRegressionCV(
-        Cs=_CS_OF_LINEAR if is_precise else _CS_OF_MORE_VALUES,
+        Cs=_CS_OF_LARGE if is_large else _CS_OF_LINEAR,
         l1_ratios=(0,),
         cv=_inner_folds(task),
-        tol=0.0001 if is_precise else 0.001,
+        tol=0.001 if is_large else 0.0001,
         max_iter=1000,
         **_CHOSEN,
     )
@@ -406,8 +407,8 @@ def _sparse(task: Task) -> BaseEstimator:
         if task.n_trained_on < _INNER_FOLDS:
             return _for_outputs(Lasso(alpha=0.1), task)
         # A Gram matrix in float32 does not pass LassoCV's own check of it.
-        settings = {"precompute": False, "tol": 0.001, "max_iter": 5000}
-        return _for_outputs(LassoCV(alphas=50, cv=_inner_folds(task), **settings), task)
+        lasso = LassoCV(alphas=50, cv=_inner_folds(task), precompute=False, tol=0.001, max_iter=5000)
+        return _for_outputs(lasso, task)
     solver_settings = {
         "solver": "liblinear" if task.n_classes == 2 else "saga",
         "tol": 0.01,
