@@ -36,6 +36,11 @@ def jobs(rounds=SPLITS, size="small"):
     ]
 
 
+def is_rival(data, estimator, splits):
+    """Whether a job measures another library, so that its results stay when skdense changes."""
+    return estimator != "skdense"
+
+
 def measure(data, estimator, splits):
     """The rows of a contestant on the splits of a table, of each in a fresh process.
 

@@ -46,17 +46,17 @@ def counted(items, title, total):
         yield item
 
 
-def resumed(suite, measure, jobs, state, processes=1):
+def resumed(suite, measure, jobs, states, processes=1):
     """For each job what `measure(**job)` returns, and the load of the machine; so many at a time.
 
-    Each result is kept in a file of `RESULTS` at once. A run that was stopped goes on where it was,
-    with the results of the same `state` of the code and the machine.
+    Each result is kept in a file of `RESULTS` at once. A run that was stopped goes on where it was:
+    the results of a job stay while its state, of the code and the machine, is the same.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{suite}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     kept = {json.dumps(key): found for key, found in map(json.loads, lines)}
-    keys = [json.dumps([state, job]) for job in jobs]
+    keys = [json.dumps([state, job]) for state, job in zip(states, jobs)]
     if any(key in kept for key in keys):
         print(f"goes on from {path}; remove it to measure all anew", file=sys.stderr)
 
