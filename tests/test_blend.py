@@ -15,7 +15,6 @@ from joblib import effective_n_jobs, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import OptimizeResult, linprog
 from scipy.special import expit, huber, softmax, xlogy
-from scipy.stats import entropy
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
@@ -710,9 +709,7 @@ def lowest_loss(loss, predictions, y, prior_samples):
     n_samples, n_models = predictions.shape
     formula, derivative = FORMULAS[loss]
     single = [formula(y, column).mean() for column in predictions.T]
-    unit, prior = min(single), prior_samples / n_samples
-    if loss == "log_loss":
-        unit, prior = 1.0, prior * min(single) / entropy(np.bincount(y))
+    unit, prior = 1.0 if loss == "log_loss" else min(single), prior_samples / n_samples
 
     def objective(weights):
         distance = np.sum((weights - 1 / n_models) ** 2)

@@ -340,8 +340,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         Whether to print the out-of-fold accuracy of each model and of the blend, and the weights.
 
     prior_samples : float, default=0
-        Strength of a prior that shrinks the weights of the models towards equal weights, in samples. It
-        is multiplied by the ratio of the lowest log-loss of a model to the entropy of the classes.
+        Strength of a prior that shrinks the weights of the models towards equal weights, in samples.
 
     n_jobs : int, default=None
         Number of models to fit in parallel. Each model has an equal share of the cores to fit the
@@ -453,11 +452,6 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         # Below this, `as_logs` is constant, and the loss would not be convex.
         likelihoods = np.maximum(likelihoods, np.finfo(float).eps)[:, :, None]
-        # Where classes are nearly separable, losses are small, and so must be the prior.
-        shares = np.bincount(class_numbers, weights) / weights.sum()
-        single = np.average(-np.log(likelihoods[:, :, 0]), axis=1, weights=weights)
-        entropy = -np.average(np.log(shares[class_numbers]), weights=weights)
-        relative_loss = min(single.min() / entropy, 1.0) if entropy > 0 else 1.0
         self.weights_ = calibration.best_weights(
             likelihoods,
             lambda mixed: -np.log(mixed),
@@ -466,7 +460,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             value_weights=weights[:, None] / weights.sum(),
             n_rows=calibration.effective_rows(weights),
             is_constant=_are_constant(self.estimators_),
-            prior=relative_loss * self.prior_samples / weights.sum(),
+            prior=self.prior_samples / weights.sum(),
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(proba[held_out]) for proba in outputs[is_used]]
