@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from scipy.optimize import OptimizeResult
 
-from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c, uncompiled_programs
+from helpers import ANSWER_SECONDS, COMPILES, TIME_LIMIT, press_ctrl_c, uncompiled_programs
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
 from skdense.fit import prepare
@@ -63,6 +63,22 @@ def pytest_cmdline_main(config):
         os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Import TensorFlow, so that no test depends on whether another one has.
+
+    Unless all programs compile, its operations have one thread each: more threads would wait actively
+    beside small graphs, a fifth of the time. Fits still run in as many threads as by default.
+    """
+    if session.config.pluginmanager.hasplugin("dsession"):
+        return  # tests run in other processes
+    with pytest.MonkeyPatch.context() as patch:
+        if not COMPILES and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+            patch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+        assert tf.executing_eagerly()
+        assert tf.add(1, 1) == 2  # imports the operators of tensors
+
+
 LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.py")
 """Files of few tests that take long."""
 SLOW = (
@@ -98,13 +114,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_fit_is_the_first():
-    """Import TensorFlow, so that no test depends on whether another one has."""
-    assert tf.executing_eagerly()
-    assert tf.add(1, 1) == 2  # imports the operators of tensors
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ import pickle
 import re
 import warnings
 from functools import partial
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -735,16 +736,19 @@ def lowest_loss(loss, predictions, y, prior_samples):
             weights, value, step = trial, trial_value, step * 1.3
         else:
             step /= 2
+        if step < 1e-16:  # which changes no weight
+            break
     return value, objective
 
 
-@pytest.mark.parametrize("prior_samples", [0, 3])
 @pytest.mark.parametrize(
-    "loss", ["log_loss", "squared_error", "poisson", "huber", "absolute_error", "quantile"]
+    ("loss", "prior_samples"),
+    [
+        *product(["log_loss", "squared_error", "poisson", "huber"], [0, 3]),
+        *product(["absolute_error", "quantile"], [0]),  # with a prior it would be no linear program
+    ],
 )
 def test_no_other_solver_finds_better_weights(loss, prior_samples):
-    if loss in ("absolute_error", "quantile"):
-        prior_samples = 0  # with a prior it would be no linear program
     for seed, scales in enumerate([(1, 0.8), (0.5, 0.6, 3), (1, 30, 1.1, 0.9), (0.3, 0.31, 90)]):
         y, predictions = drawn_models(loss, 200, scales, seed)
         weights, _ = blend_of_columns(predictions, y, loss, prior_samples)

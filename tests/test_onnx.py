@@ -99,12 +99,13 @@ def new_rows():
     return X
 
 
-def run(model, X):
-    """The outputs of the converted model, in their order."""
+def run(model, *tables):
+    """The outputs of the converted model, in their order; for several tables, those of each."""
     converted = to_onnx(model)
     onnx.checker.check_model(converted)
     session = onnxruntime.InferenceSession(converted.SerializeToString())
-    return session.run(None, onnx_inputs(model, X))
+    outputs = [session.run(None, onnx_inputs(model, X)) for X in tables]
+    return outputs if len(tables) > 1 else outputs[0]
 
 
 def with_equal_weights(model):
@@ -118,15 +119,15 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, models, new_rows):
     X, score = table(400, seed=0)
     y = pd.qcut(score, n_classes, labels=list("abcd")[:n_classes]).astype(str)
     model = with_equal_weights(TabularClassifier(models=models, **SETTINGS, **NETWORKS).fit(X, y))
-    labels, probabilities = run(model, new_rows)
+    (labels, probabilities), reversed_ = run(model, new_rows, new_rows[X.columns[::-1]])
     assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-6)
     assert_array_equal(labels, model.predict(new_rows))
+    assert_array_equal(reversed_[1], probabilities)
     used = [name for name in X if name not in model.encoder_.dropped_]
     names = [{"label": "label__", "": "_"}.get(name, name) for name in used]
     assert {"label__", "_", "label_"} < set(names)
     assert not {"empty", "none", "constant"} & set(names)
     assert [each.name for each in to_onnx(model).graph.input] == names
-    assert_array_equal(run(model, new_rows[X.columns[::-1]])[1], probabilities)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +256,10 @@ def test_messy_tables_are_the_same_in_onnx(tables):
     classifier = TabularClassifier(models=[("trees", LGBMClassifier(**trees)), "linear"], **SETTINGS)
     with_equal_weights(regressor.fit(X, y))
     with_equal_weights(classifier.fit(X, y > np.median(y)))
-    for table in (X, new):
-        assert_allclose(run(regressor, table)[0][:, 0], regressor.predict(table), atol=1e-5)
-        assert_allclose(run(classifier, table)[1], classifier.predict_proba(table), atol=1e-5)
+    outputs = zip((X, new), run(regressor, X, new), run(classifier, X, new))
+    for table, (numbers,), (_, probabilities) in outputs:
+        assert_allclose(numbers[:, 0], regressor.predict(table), atol=1e-5)
+        assert_allclose(probabilities, classifier.predict_proba(table), atol=1e-5)
 
 
 DATES = [
