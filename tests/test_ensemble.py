@@ -66,7 +66,9 @@ REGRESSOR = LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS)
 
 def in_float64(network):
     """The same without a hidden layer, whatever the dtype of X is: few programs, compiled soon."""
-    return clone(network).set_params(dtype="float64", hidden_layer_sizes=(), learning_rate_init=0.3)
+    return clone(network).set_params(
+        dtype="float64", hidden_layer_sizes=(), learning_rate_init=0.3, max_iter=20
+    )
 
 
 @pytest.mark.usefixtures("coarse_buckets")

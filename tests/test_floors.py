@@ -7,6 +7,7 @@ TensorFlow's in one folder. That they do what we rely on, the tests of the featu
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def is_for_types(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
+@cache
 def imported_by(module):
     """The modules, or names in modules, that a module imports, lazily or not."""
     names, nodes = set(), [TREES[module]]
