@@ -42,7 +42,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from helpers import NIGHTLY, press_ctrl_c
+from helpers import press_ctrl_c
 from skdense import TabularClassifier, TabularRegressor
 from skdense.core.machine import threads
 from skdense.tabular import TableEncoder
@@ -108,10 +108,9 @@ EXPECTED = {
 
 CHECKED = [
     TabularClassifier(preset="fast", **TREES),
+    TabularRegressor(**FEW),
     TabularRegressor(preset="fast", monotonic_cst={0: 1}, cv=2, random_state=0, n_jobs=1),
 ]
-if NIGHTLY:
-    CHECKED.append(TabularRegressor(**FEW))
 
 
 @parametrize_with_checks(CHECKED, expected_failed_checks=lambda _: EXPECTED)
