@@ -172,8 +172,9 @@ def run(name, folder, only, options):
         sys.exit(f"--only {only!r}: no job of --{name.replace('_', '-')} has this in its name")
     about = environment.describe()
     code = environment.code()
-    ours = [about, code.partition(", ")[2]]
-    states = [[about] if hasattr(suite, "is_rival") and suite.is_rival(**job) else ours for job in jobs]
+    measures_skdense = getattr(suite, "measures_skdense", lambda **job: True)
+    with_code = [about, code.partition(", ")[2]]
+    states = [with_code if measures_skdense(**job) else [about] for job in jobs]
     found = resumed(name, suite.measure, jobs, states, getattr(suite, "PROCESSES", 1))
     rows = []
     for job, (results, _) in zip(jobs, found):

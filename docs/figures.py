@@ -179,6 +179,11 @@ def of_costs():
     }
 
 
+def both_tasks(parts, model, heading):
+    """The cells of a model in the lists of classification / regression."""
+    return " / ".join(part.loc[model, heading] for part in parts)
+
+
 def of_accuracy():
     """Ranks and seconds of models on the data sets that all of them finished."""
     whole, confirming = ([found[half] for found in lists().values()] for half in (0, 1))
@@ -195,10 +200,10 @@ def of_accuracy():
     trees = pd.concat(trees)
 
     def cells(halves, heading, rivals):
-        """Those of classification / regression, ours first, by the name of the model."""
-        rows = {"skdense": [half[heading].iloc[0] for half in halves]}
-        rows |= {name: [half.loc[name, heading] for half in halves] for name in rivals}
-        return {name: " / ".join(cell) for name, cell in rows.items()}
+        """The cells of both tasks by the name of the model, ours first."""
+        return {
+            name: both_tasks(halves, name, heading) for name in ["skdense", *rivals]
+        }
 
     def in_words(halves, heading, rivals):
         return ", ".join(map(" ".join, cells(halves, heading, rivals).items()))
@@ -233,17 +238,16 @@ def of_large():
     halves = [held_out for _, held_out in lists(name).values()]
     found = {
         "n_large": sum((part["half"] == "confirming").sum() for part in data(name)),
-        "large_ours_seconds": " / ".join(
-            half.loc["skdense", "fit, s"] for half in halves
-        ),
+        "large_ours_seconds": both_tasks(halves, "skdense", "fit, s"),
     }
     for key, model in {"catboost": RIVAL, "stopped": STOPPED}.items():
-        rows = [half.loc[model] for half in halves]
-        counts = [row["ours lower, equal, higher"].split(", ") for row in rows]
+        counts = [
+            half.loc[model, "ours lower, equal, higher"].split(", ") for half in halves
+        ]
         lower, equal, higher = (sum(map(int, column)) for column in zip(*counts))
         found |= {
-            f"large_{key}_seconds": " / ".join(row["fit, s"] for row in rows),
-            f"large_{key}_loss": " / ".join(row["median"] for row in rows),
+            f"large_{key}_seconds": both_tasks(halves, model, "fit, s"),
+            f"large_{key}_loss": both_tasks(halves, model, "median"),
             f"large_{key}_lower": f"{lower} of {lower + equal + higher}",
         }
     return found

@@ -67,8 +67,8 @@ def pytest_cmdline_main(config):
 def pytest_collection(session):
     """Import TensorFlow, so that no test depends on whether another one has.
 
-    Unless all programs compile, its operations have one thread each: more threads would wait actively
-    beside small graphs, a fifth of the time. Fits still run in as many threads as by default.
+    Unless all programs compile, its operations have one thread each: more threads wait actively beside
+    small graphs, which takes a fifth of the time. Fits still run in as many threads as by default.
     """
     if session.config.pluginmanager.hasplugin("dsession"):
         return  # tests run in other processes

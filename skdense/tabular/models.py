@@ -220,8 +220,8 @@ _ROWS_PER_ROUND, _MOST_ROUNDS = 100, 2000
 """The most rounds of trees. The former two grow by one for so many rows, up to a number."""
 _ROUNDS_BESIDE_DEEP, _ROUNDS_TIMES_ROWS = 200, 3_500_000
 """In regression with deep trees, more rounds cost more than they gain. The limit decreases in inverse
-proportion to the rows, so that there is no step where deep trees begin, but not below the former number
-and one for so many rows."""
+proportion to the rows, so that there is no step where deep trees begin, but it is at least the first of
+these numbers plus one round for each `_ROWS_PER_ROUND` rows."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
 """The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
 rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
