@@ -87,7 +87,7 @@ def medians(task, name="accuracy"):
 # --- figures -------------------------------------------------------------------------
 
 
-def of_speed():
+def speed_figures():
     """How many times as fast skdense is, by job, and over random settings."""
     jobs = table("speed", "both float64")
 
@@ -117,10 +117,10 @@ def of_speed():
         "some_rows": ratios("partial_fit, digits, (100,), 200 rows"),
         "many_rows": ratios("partial_fit, 20 features, (64, 64), 20000 rows", *both),
         "predict": ratios("predict"),
-    } | of_settings()
+    } | settings_figures()
 
 
-def of_settings():
+def settings_figures():
     """The same over random settings, if the report has them."""
     try:
         found = table("speed", "lowest tenth")
@@ -139,7 +139,7 @@ def of_settings():
     }
 
 
-def of_first_fits():
+def first_fits_figures():
     """Seconds of whole processes: ours in the first run and later, MLPClassifier's."""
     found = tables("first_fits")[0]
     return {
@@ -149,7 +149,7 @@ def of_first_fits():
     }
 
 
-def of_costs():
+def costs_figures():
     """Memory of Python processes, ours and MLPClassifier's, and what takes it."""
     found = table("costs", "measured")["measured"]
     numbers = found.str.extract(r"([\d.]+)", expand=False)
@@ -184,7 +184,7 @@ def both_tasks(parts, model, heading):
     return " / ".join(part.loc[model, heading] for part in parts)
 
 
-def of_accuracy():
+def accuracy_figures():
     """Ranks and seconds of models on the data sets that all of them finished."""
     whole, confirming = ([found[half] for found in lists().values()] for half in (0, 1))
     all_data = pd.concat(data())
@@ -232,7 +232,7 @@ def of_accuracy():
     }
 
 
-def of_large():
+def large_tables_figures():
     """Losses of other models over ours on the large held-out data sets, and seconds."""
     name = "accuracy_large"
     halves = [held_out for _, held_out in lists(name).values()]
@@ -253,7 +253,7 @@ def of_large():
     return found
 
 
-def of_intervals():
+def intervals_figures():
     """How often intervals and sets of classes hold, and on which data sets."""
     ours, cqr, *_, sets = tables("intervals")
     sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)
@@ -273,7 +273,7 @@ def of_intervals():
     }
 
 
-def of_pruned():
+def pruned_figures():
     """What pruned searches find."""
     found = table("pruned", "same winner, pruned")
     mean, largest = found.loc["all", "on new rows, pruned"].split(" / ")
@@ -286,12 +286,12 @@ def of_pruned():
     }
 
 
-def of_table_sizes():
+def table_sizes_figures():
     """The number of rows of the largest table whose fit was measured."""
     return {"most_rows": tables("table_sizes")[0].index[-1]}
 
 
-def of_sources():
+def sources():
     """The versions and the machines that the reports are of."""
     groups = {}
     for path in sorted(REPORTS.glob("*/report.md")):
@@ -309,20 +309,20 @@ def of_sources():
 
 
 READERS = {
-    "speed": of_speed,
-    "first_fits": of_first_fits,
-    "costs": of_costs,
-    "accuracy": of_accuracy,
-    "accuracy_large": of_large,
-    "intervals": of_intervals,
-    "pruned": of_pruned,
-    "table_sizes": of_table_sizes,
+    "speed": speed_figures,
+    "first_fits": first_fits_figures,
+    "costs": costs_figures,
+    "accuracy": accuracy_figures,
+    "accuracy_large": large_tables_figures,
+    "intervals": intervals_figures,
+    "pruned": pruned_figures,
+    "table_sizes": table_sizes_figures,
 }
 
 
 def figures():
     """All figures by their names, as text or as numbers."""
-    found = of_sources()
+    found = sources()
     for name, read in READERS.items():
         if (REPORTS / name).exists():
             found |= read()

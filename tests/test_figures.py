@@ -76,13 +76,13 @@ HALVES = """
 """
 
 
-def of_accuracy(*ratios):
+def accuracy_report(*ratios):
     """The lists of a report: classes, their confirming half, numbers, their confirming half."""
     return "\n\n".join([*(REPORT.format(ratio=ratio).strip() for ratio in ratios), HALVES.strip()])
 
 
 def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, reports):
-    reports("accuracy", of_accuracy("0.980", "0.970", "1.020", "1.030"))
+    reports("accuracy", accuracy_report("0.980", "0.970", "1.020", "1.030"))
     _, ours, catboost, *_ = figures.accuracies()
     assert ours[:2] == ["skdense", ""]
     assert catboost[:3] == ["CatBoost", "0.980 [0.960, 1.100]", "0.970 [0.960, 1.100]"]
@@ -96,15 +96,15 @@ def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, reports):
 
 
 def test_ranks_say_how_many_tables_all_models_finished(figures, reports):
-    reports("accuracy", of_accuracy(*4 * ["1.100"]))
+    reports("accuracy", accuracy_report(*4 * ["1.100"]))
     ranks = figures.sentence("ranks")
     assert "on the 1 of 2 held-out data sets that all models finished" in ranks
     assert "On the 2 of 3 data sets that all models finished" in ranks
 
 
 def test_the_tables_that_settings_were_chosen_on_are_counted(figures, reports):
-    reports("accuracy", of_accuracy(*4 * ["1.100"]))
-    assert "on 1 of the data sets; the other 2 were held out" in figures.of_accuracy()["halves"]
+    reports("accuracy", accuracy_report(*4 * ["1.100"]))
+    assert "on 1 of the data sets; the other 2 were held out" in figures.accuracy_figures()["halves"]
 
 
 SPEED = """
@@ -118,7 +118,7 @@ SPEED = """
 
 def test_the_sentence_on_random_settings_has_the_figures_of_the_report(figures, reports):
     reports("speed", SPEED.strip())
-    text = figures.sentence("settings", found=figures.of_settings())
+    text = figures.sentence("settings", found=figures.settings_figures())
     assert "later fits are 3.3 times as fast" in text
     assert "3 of 70 are slower" in text
 
@@ -147,9 +147,9 @@ def test_a_page_with_figures_says_what_they_were_measured_with(figures, quoted, 
 
 def test_a_report_of_another_version_or_machine_is_named(figures, reports):
     reports("speed", "", version="0.6.1")
-    assert figures.of_sources() == {"sources": "skdense 0.6.1, AMD EPYC"}
+    assert figures.sources() == {"sources": "skdense 0.6.1, AMD EPYC"}
     reports("costs", "", version="0.6.0", processor="Intel")
-    assert figures.of_sources() == {
+    assert figures.sources() == {
         "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.1, AMD EPYC"
     }
 
@@ -170,7 +170,7 @@ def test_large_data_sets_have_a_picture_of_their_own(figures, reports, monkeypat
     import cards
 
     for name in ("accuracy", "accuracy_large"):
-        reports(name, of_accuracy(*4 * ["1.100"]) + "\n" + HALVES)
+        reports(name, accuracy_report(*4 * ["1.100"]) + "\n" + HALVES)
     for module in (figures, cards):
         monkeypatch.setattr(module, "REPORTS", tmp_path)
     monkeypatch.setattr(cards, "STATIC", tmp_path)
@@ -185,7 +185,7 @@ def test_all_quoted_texts_can_be_written(quoted):
     assert all(isinstance(text, str) and text for text in quoted.values())
 
 
-def of_other_code(reports, code):
+def reports_of_other_code(reports, code):
     """The reports that do not say that they are of this code."""
     return {
         path.parent.name: found[1] if found else "no hash"
@@ -209,7 +209,7 @@ def test_the_reports_of_a_tagged_release_are_of_its_code(environment):
     if shutil.which("git") is None:
         pytest.skip("needs git")
     code = environment.syntax_hash(ROOT / "skdense")
-    other = of_other_code(ROOT / "docs" / "benchmarks", code)
+    other = reports_of_other_code(ROOT / "docs" / "benchmarks", code)
     command = ["git", "describe", "--tags", "--exact-match", "HEAD"]
     is_release = subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     if other and not is_release:
@@ -225,7 +225,7 @@ def test_reports_of_other_code_are_named(environment, tmp_path):
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.md").write_text(text)
-    assert of_other_code(tmp_path, 16 * "a") == {"new": "no hash", "old": "0123456789abcdef"}
+    assert reports_of_other_code(tmp_path, 16 * "a") == {"new": "no hash", "old": "0123456789abcdef"}
 
 
 CODE = '''
