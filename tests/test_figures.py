@@ -111,8 +111,9 @@ SPEED = """
 | settings | how many | median | lowest tenth | below 1 | first fit, s | MLPClassifier's, s |
 | --- | --- | --- | --- | --- | --- | --- |
 | all | 70 | 3.3 | 1.3 | 3 of 70 | 2.5 | 0.1 |
-| float64 | 35 | 2.7 | 1.2 | 3 of 35 | 2.5 | 0.1 |
-| float32 | 35 | 3.9 | 1.4 | 0 of 35 | 2.5 | 0.1 |
+| adam | 25 | 4.6 | 2.2 | 0 of 25 | 2.5 | 0.1 |
+| sgd | 23 | 3.7 | 1.4 | 0 of 23 | 2.5 | 0.1 |
+| lbfgs | 22 | 0.9 | 0.5 | 3 of 22 | 2.5 | 0.1 |
 """
 
 
