@@ -385,7 +385,7 @@ def write_tables(folder):
             "first row, ms", "one row, ms", "1,000 rows, ms",
         ),
         "table_sizes": columns(
-            tables("table_sizes")[0], "process, s", "memory, MB", "log-loss",
+            tables("table_sizes")[0], "process, s", "processor, s", "memory, MB", "log-loss",
             "HistGradientBoosting: log-loss",
         ),
         "accuracy": accuracies(),
