@@ -127,6 +127,7 @@ def settings_figures():
         "settings_median": figures["median"],
         "settings_tenth": figures["lowest tenth"],
         "n_slower": figures["below 1"].partition(" ")[0],
+        "n_slower_lbfgs": found.loc["lbfgs", "below 1"].partition(" ")[0],
         "settings_first": figures["first fit, s"],
         "settings_their_first": figures["MLPClassifier's, s"],
     }
