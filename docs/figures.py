@@ -8,6 +8,7 @@ get both by substitution, the READMEs between marks. After new measurements,
 import re
 import textwrap
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -41,18 +42,19 @@ def report(name):
     return (REPORTS / name / "report.md").read_text(encoding="utf-8")
 
 
+def parsed(block):
+    """A Markdown table, all cells as text, by the names of its rows."""
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in block.strip().splitlines()
+    ]
+    return pd.DataFrame(lines[2:], columns=lines[0]).set_index(lines[0][0])
+
+
 def tables(name):
-    """The tables of a report, all cells as text, by the names of their rows."""
-    found = []
-    for block in report(name).split("\n\n"):
-        if block.startswith("| "):
-            lines = [
-                [cell.strip() for cell in line.strip("|").split("|")]
-                for line in block.strip().splitlines()
-            ]
-            table = pd.DataFrame(lines[2:], columns=lines[0])
-            found.append(table.set_index(lines[0][0]))
-    return found
+    """The tables of a report."""
+    blocks = report(name).split("\n\n")
+    return [parsed(block) for block in blocks if block.startswith("| ")]
 
 
 def table(name, heading):
@@ -60,10 +62,15 @@ def table(name, heading):
     return next(found for found in tables(name) if heading in found)
 
 
-def lists(name="accuracy"):
-    """The lists of models by task: all data sets, and those that were held out."""
-    found = [found for found in tables(name) if "ratio" in found]
-    return {task: found[2 * i : 2 * i + 2] for i, task in enumerate(TASKS)}
+def standings(name="accuracy"):
+    """The list of models on the held-out data sets, of each task."""
+    blocks = report(name).split("\n\n")
+    found = [
+        parsed(block)
+        for title, block in pairwise(blocks)
+        if title.startswith("**") and ": confirming tables" in title
+    ]
+    return dict(zip(TASKS, found, strict=True))
 
 
 def data(name="accuracy"):
@@ -73,16 +80,14 @@ def data(name="accuracy"):
 
 def seconds(task, name="accuracy"):
     """The seconds of the median fit of each model on the held-out data sets."""
-    return lists(name)[task][1]["fit, s"].astype(float)
+    return standings(name)[task]["fit, s"].astype(float)
 
 
 def medians(task, name="accuracy"):
     """The median over the held-out data sets of each model's loss over ours."""
-    found = data(name)[[*TASKS].index(task)]
-    cells = found.loc[found["half"] == "confirming", "skdense":]
-    losses = cells.apply(lambda cell: cell.str.extract(r"/ ([\d.]+)", expand=False))
-    losses = losses.apply(pd.to_numeric)
-    return losses.div(losses["skdense"], axis=0).median()
+    found = pd.to_numeric(standings(name)[task]["median"])
+    found["skdense"] = 1
+    return found.dropna()
 
 
 # --- figures -------------------------------------------------------------------------
@@ -183,10 +188,10 @@ def both_tasks(parts, model, heading):
 
 def accuracy_figures():
     """Ranks and seconds of models on the data sets that all of them finished."""
-    whole, confirming = ([found[half] for found in lists().values()] for half in (0, 1))
-    all_data = pd.concat(data())
-    finished = all_data[(all_data.loc[:, "skdense":] != "").all(axis=1)]
-    ranks = sum(ranks["mean rank"].astype(float) for ranks in whole)
+    parts = list(standings().values())
+    held_out = pd.concat(data())
+    held_out = held_out[held_out["half"] == "confirming"]
+    ranks = sum(part["mean rank"].astype(float) for part in parts)
     nearest = list(dict.fromkeys([ranks.iloc[1:].idxmin(), RIVAL]))
     rivals = [*nearest, *(name for name in [FAST] if name in ranks)]
     trees = [
@@ -196,54 +201,43 @@ def accuracy_figures():
     ]
     trees = pd.concat(trees)
 
-    def cells(halves, heading, rivals):
+    def cells(heading, rivals):
         """The cells of both tasks by the name of the model, ours first."""
-        return {
-            name: both_tasks(halves, name, heading) for name in ["skdense", *rivals]
-        }
+        return {name: both_tasks(parts, name, heading) for name in ["skdense", *rivals]}
 
-    def in_words(halves, heading, rivals):
-        return ", ".join(map(" ".join, cells(halves, heading, rivals).items()))
+    def in_words(heading, rivals):
+        return ", ".join(map(" ".join, cells(heading, rivals).items()))
 
-    shown = cells(confirming, "mean rank", rivals)
-    n_chosen = (all_data["half"] == "to choose on").sum()
-    n_confirming = (all_data["half"] == "confirming").sum()
+    shown = cells("mean rank", rivals)
     return {
-        "n_models": len(whole[0]),
-        "n_tables": len(all_data),
-        "n_finished": len(finished),
-        "n_confirming": n_confirming,
-        "n_finished_confirming": (finished["half"] == "confirming").sum(),
-        "all_ranks": in_words(whole, "mean rank", nearest),
-        "confirming_ranks": in_words(confirming, "mean rank", nearest),
+        "n_models": len(parts[0]),
+        "n_confirming": len(held_out),
+        "n_finished": (held_out.loc[:, "skdense":] != "").all(axis=1).sum(),
+        "ranks_in_words": in_words("mean rank", nearest),
         "names": " | ".join(shown),
         "line": " | ".join(["---"] * len(shown)),
         "rank_cells": " | ".join(shown.values()),
-        "second_cells": " | ".join(cells(confirming, "fit, s", shown).values()),
-        "seconds": in_words(confirming, "fit, s", rivals),
-        "rank_classification": confirming[0]["mean rank"].iloc[0],
-        "rank_regression": confirming[1]["mean rank"].iloc[0],
+        "second_cells": " | ".join(cells("fit, s", shown).values()),
+        "seconds": in_words("fit, s", rivals),
+        "rank_classification": parts[0]["mean rank"].iloc[0],
+        "rank_regression": parts[1]["mean rank"].iloc[0],
         "trees": f"{trees.min():.0f} to {trees.max():.0f} times as fast",
-        "halves": f"The default parameters were chosen on {n_chosen} of the data sets; "
-        f"the other {n_confirming} were held out.",
     }
 
 
 def large_tables_figures():
     """Losses of other models over ours on the large held-out data sets, and seconds."""
     name = "accuracy_large"
-    halves = [held_out for _, held_out in lists(name).values()]
-    found = {
-        "large_ours_seconds": both_tasks(halves, "skdense", "fit, s"),
-    }
+    parts = list(standings(name).values())
+    found = {"large_ours_seconds": both_tasks(parts, "skdense", "fit, s")}
     for key, model in {"catboost": RIVAL, "stopped": STOPPED}.items():
         counts = [
-            half.loc[model, "ours lower, equal, higher"].split(", ") for half in halves
+            part.loc[model, "ours lower, equal, higher"].split(", ") for part in parts
         ]
         lower, equal, higher = (sum(map(int, column)) for column in zip(*counts))
         found |= {
-            f"large_{key}_seconds": both_tasks(halves, model, "fit, s"),
-            f"large_{key}_loss": both_tasks(halves, model, "median"),
+            f"large_{key}_seconds": both_tasks(parts, model, "fit, s"),
+            f"large_{key}_loss": both_tasks(parts, model, "median"),
             f"large_{key}_lower": f"{lower} of {lower + equal + higher}",
         }
     return found
@@ -422,11 +416,11 @@ def searches():
 
 
 def accuracies():
-    """Losses over ours, on all data sets and on the held-out ones, and seconds of fits."""
+    """Losses over ours on the held-out data sets, and seconds of fits."""
     parts, heading = [], ["model"]
-    for (whole, confirming), loss in zip(lists().values(), TASKS.values(), strict=True):
-        parts += [whole["ratio"], confirming["ratio"], whole["fit, s"]]
-        heading += [f"relative {loss}", "held-out tables", "CPU s of a fit"]
+    for part, loss in zip(standings().values(), TASKS.values(), strict=True):
+        parts += [part["ratio"], part["median"], part["fit, s"]]
+        heading += [f"relative {loss}", "median", "CPU s of a fit"]
     found = pd.concat(parts, axis=1).fillna("")
     return [
         heading,
