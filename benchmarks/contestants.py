@@ -172,7 +172,7 @@ def scores(task, model, X, y, scale):
 def seconds_of_1000(model, X):
     """The processor time of predicting 1,000 rows, in a second call."""
     X = X.sample(1000, replace=True, random_state=0)
-    predict = getattr(model, "predict_proba", model.predict)
+    predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     predict(X)
     start = time.process_time()
     predict(X)
