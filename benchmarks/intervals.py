@@ -24,9 +24,9 @@ from benchmarks.tables import TABLES, TO_CHOOSE_ON, load, present, split
 PROCESSES = 2  # at the same time, as only their processor time counts
 FEWEST_ROWS = 140  # of fewer, MAPIE has less than the 21 to conformalize that it asks for
 QUANTILES = LOW, HIGH = 0.05, 0.95
-LEGEND = """\
-Intervals of 90 % on tables of 140 rows or more on which nothing was chosen, a random quarter held
-out. *ours*: `predict_quantiles` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
+LEGEND = f"""\
+Intervals of 90 % on tables of {FEWEST_ROWS} rows or more on which nothing was chosen, a random quarter
+held out. *ours*: `predict_quantiles` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
 on HistGradientBoostingRegressor with `loss="quantile"`, and a fifth of the training rows to
 conformalize. *coverage*: the share of held-out values inside. *width*: the mean, over the target's
 standard deviation. *fit*: seconds of processor time; ours is a first run, which compiles."""

@@ -16,7 +16,7 @@ from benchmarks.report import markdown_table, significant
 
 ROWS = (1_000, 10_000, 100_000, 300_000, 1_000_000)
 MODELS = "skdense", "trees"
-MOST_TWICE = 100_000  # more rows take so long that compiling is hardly seen, and that other work runs
+MOST_TWICE = 100_000  # more rows take so long that compiling is hardly seen
 N_NEW = 20_000
 LEGEND = f"""\
 Generated tables of {N_COLUMNS} columns: {DATE - len(LEVELS)} of numbers (skewed, rounded, some with
@@ -26,8 +26,8 @@ and a date. Curves, steps and products of what they were made of give the probab
 **with a full one**. The other figures are of the second process: *fit*, the seconds with the import of
 TensorFlow; *processor*, the sum over all cores, and *wall / processor*, their ratio; *memory*, how much
 higher the peak is than before the fit, TensorFlow included. Fits of more than {MOST_TWICE:,} rows have
-one process, beside other work, so only their processor time is shown. The log-losses are those of
-{N_NEW:,} new rows. HistGradientBoosting gets the date as a number."""
+one process, and only their processor time is shown. The log-losses are those of {N_NEW:,} new rows.
+HistGradientBoosting gets the date as a number."""
 
 
 def made(estimator):

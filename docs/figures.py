@@ -37,9 +37,10 @@ FOLDERS = {
 # --- reports -------------------------------------------------------------------------
 
 
-def report(name):
-    """The text of a report."""
-    return (REPORTS / name / "report.md").read_text(encoding="utf-8")
+def blocks(name):
+    """The titles, paragraphs and tables of a report."""
+    report = (REPORTS / name / "report.md").read_text(encoding="utf-8")
+    return report.split("\n\n")
 
 
 def parsed(block):
@@ -53,8 +54,7 @@ def parsed(block):
 
 def tables(name):
     """The tables of a report."""
-    blocks = report(name).split("\n\n")
-    return [parsed(block) for block in blocks if block.startswith("| ")]
+    return [parsed(block) for block in blocks(name) if block.startswith("| ")]
 
 
 def table(name, heading):
@@ -64,10 +64,9 @@ def table(name, heading):
 
 def standings(name="accuracy"):
     """The list of models on the held-out data sets, of each task."""
-    blocks = report(name).split("\n\n")
     found = [
         parsed(block)
-        for title, block in pairwise(blocks)
+        for title, block in pairwise(blocks(name))
         if title.startswith("**") and ": confirming tables" in title
     ]
     return dict(zip(TASKS, found, strict=True))

@@ -121,7 +121,7 @@ def test_the_sentence_on_random_settings_has_the_figures_of_the_report(figures, 
     reports("speed", SPEED.strip())
     text = figures.sentence("settings", found=figures.settings_figures())
     assert "later fits are 3.3 times as fast" in text
-    assert "0 of 25, 0 of 23 and 3 of 22 are slower" in text
+    assert "0 of 25 (Adam), 0 of 23 (SGD) and 3 of 22 (L-BFGS) are slower" in text
 
 
 PAGES = [
