@@ -66,3 +66,28 @@ def test_a_generated_table_is_the_same_each_time_and_has_all_kinds_of_columns(ta
     assert (len(set(y)) == 2) == (task == "classification")
     other = tables.generated.table(500, task=task, law=1)[1]
     assert not np.array_equal(y, other)
+
+
+def test_a_report_of_accuracy_states_the_ratios_of_the_losses(tables):
+    pytest.importorskip("matplotlib")
+    from benchmarks import standings
+
+    names = (name for name, table in tables.TABLES.items() if table.task == "regression")
+    held_out = [name for name in names if name not in tables.TO_CHOOSE_ON][:3]
+    over_ours = dict(zip(held_out, (1.0, 1.1, 8.0)))
+    rows = [
+        {"data": data, "estimator": name, "task": "regression", "seed": seed, "seconds": 1.0}
+        | {"predict": 0.001, "score": 0.5, "loss": 0.3 * ratio}
+        for data in held_out
+        for seed in range(3)
+        for name, ratio in {"skdense": 1.0, "CatBoost": over_ours[data]}.items()
+    ]
+    ((title, part),) = standings.lists(standings.measured(rows)).items()
+    assert "confirming" in title
+    ours, rival = standings.standing(part)
+    assert rival["ratio"].startswith("2.065 [1.000, 8.000]")  # the cube root of 8.8
+    assert rival["median"] == "1.100"
+    assert rival["ours lower, equal, higher"] == "2, 1, 0"
+    assert (rival["splits"], rival["mean rank"], ours["mean rank"]) == ("6 of 9", "1.83", "1.17")
+    without_ours = [row for row in rows if row["estimator"] != "skdense"]
+    assert not standings.lists(standings.measured(without_ours))

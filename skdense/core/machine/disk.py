@@ -1,7 +1,7 @@
 """Programs on disk: what this machine has traced and compiled, for later processes.
 
-The first fit of a process then takes 0.8 s of processor time in place of 2.6 s, and 644 MB in place of
-739 MB (one network of breast_cancer on two AMD cores, TensorFlow 2.21). `compiling.py` alone uses it.
+They save time and memory of the first fit of a process (docs/benchmarks, first_fits and costs).
+`compiling.py` alone uses this.
 
 A file has the functions of one program and the executable that XLA made of them. TensorFlow can write
 executables to a folder and read them there, but it does not verify them, and an error in doing so makes
