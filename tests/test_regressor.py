@@ -353,6 +353,8 @@ def test_a_column_and_max_iter_warn_where_fit_is_called():
 
 BAD_INPUT = {
     "NaN in y": ({}, X, np.where(Y > 1, np.nan, Y), "Input y contains NaN"),
+    "None in y": ({}, X, np.where(Y > 1, None, Y), "Input y contains NaN"),
+    "None in a column of y": ({}, X, np.where(TWO > 1, None, TWO), "Input y contains NaN"),
     "text": ({}, X, Y.astype(str), "y must be numeric, got dtype <U"),
     "text objects": ({}, X, np.array(["a"] * 120, object), "y must be numeric: could not convert"),
     "complex": ({}, X, Y + 1j, "Complex data not supported"),
@@ -377,6 +379,8 @@ def test_validation_targets_are_checked_too():
     positive = np.abs(Y)
     with pytest.raises(ValueError, match="y_val are out of the valid range"):
         LowLevelMLPRegressor("poisson").fit(X, positive, X_val=X, y_val=-positive)
+    with pytest.raises(ValueError, match="Input y_val contains NaN"):
+        LowLevelMLPRegressor().fit(X, Y, X_val=X, y_val=np.where(Y > 1, None, Y))
     with pytest.raises(ValueError, match="y_val must have the columns of y"):
         LowLevelMLPRegressor().fit(X, Y, X_val=X, y_val=TWO)
 

@@ -13,6 +13,7 @@ from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
@@ -286,10 +287,14 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
             f"{name} must be numeric, got dtype {y.dtype}; convert it, or use a classifier to predict "
             "classes"
         )
+    if y.dtype.kind != "O":
+        return y
     try:
-        return y.astype(np.float64) if y.dtype.kind == "O" else y
+        numbers = y.astype(np.float64)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numeric: {error}") from error
+    assert_all_finite(numbers, input_name=name)  # None becomes NaN
+    return numbers
 
 
 # --- labels or numbers --------------------------------------------------------------------------------
