@@ -14,8 +14,9 @@ from warnings import catch_warnings
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, log_loss
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
@@ -260,7 +261,7 @@ def feature_importance(
     scoring : str, callable or None, default=None
         The score of scikit-learn whose decrease is measured. None means "neg_log_loss" for classifiers
         and "neg_root_mean_squared_error" for regressors, so the increase of the log-loss or of the root
-        mean squared error is measured.
+        mean squared error is measured. The log-loss of multilabel problems is the sum over the labels.
     n_repeats : int, default=5
         How often each column is permuted.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -302,7 +303,7 @@ def feature_importance(
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     table = _as_table("X", X)
     if scoring is None:
-        scoring = "neg_log_loss" if is_classifier(estimator) else "neg_root_mean_squared_error"
+        scoring = _negative_log_loss if is_classifier(estimator) else "neg_root_mean_squared_error"
     scorer: Any = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     # As in scikit-learn, all columns have the same permutations.
@@ -326,6 +327,21 @@ def feature_importance(
     facts = {"importance": np.mean(increases, axis=1), "std": np.std(increases, axis=1)}
     importance = DataFrame(facts, index=[*names])
     return importance.sort_values("importance", ascending=False, kind="stable")
+
+
+def _negative_log_loss(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+    """The score "neg_log_loss", also for rows in which some classes do not occur, and for multilabel y.
+
+    scikit-learn's score takes the columns of a multilabel y for the classes of one label.
+    """
+    proba = estimator.predict_proba(X)
+    columns = y.toarray() if issparse(y) else np.asarray(y)
+    if columns.ndim == 1 or columns.shape[1] == 1:
+        return -log_loss(y, proba, labels=estimator.classes_, sample_weight=sample_weight)
+    if isinstance(proba, list):  # forests have an array for each label
+        proba = np.column_stack([proba_of_label[:, -1] for proba_of_label in proba])
+    pairs = zip(columns.T, proba.T, strict=True)
+    return -sum(log_loss(*pair, labels=[0, 1], sample_weight=sample_weight) for pair in pairs)
 
 
 def _with_rows_of(table: Any, column: int, order: NDArray) -> Any:

@@ -7,6 +7,7 @@ import pandas as pd
 import polars
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -102,6 +103,34 @@ def test_importance_is_scikit_learns_by_name(classifier):
         assert importance["importance"].is_monotonic_decreasing
     assert set(importance.index[:2]) == {"town", "age"}
     assert importance.loc["constant"].tolist() == [0, 0]
+
+
+def test_rows_of_some_classes_only_have_an_importance():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    model = LogisticRegression().fit(X, X.argmax(axis=1))
+    rows = model.predict(X) < 2
+    importance = feature_importance(model, X[rows], X.argmax(axis=1)[rows], random_state=0)
+    assert (importance["importance"] > 0).all()
+
+
+@pytest.mark.parametrize("to", [np.asarray, csr_array])
+def test_the_importance_for_several_labels_is_the_sum_of_that_for_each(to):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    Y = np.c_[X[:, 0] > 1, X[:, 1] < 1].astype(int)  # a label that is rare, and one that is frequent
+    clf = LowLevelMLPClassifier((), max_iter=20, learning_rate_init=0.1, random_state=0).fit(X, Y)
+
+    importance = feature_importance(clf, X, to(Y), random_state=0)
+    expected = np.zeros(3)
+    for label in range(2):
+        single = LogisticRegression().fit(X, Y[:, label])
+        single.coef_, single.intercept_ = clf.coefs_[0][:, [label]].T, clf.intercepts_[0][[label]]
+        expected += permutation_importance(
+            single, X, Y[:, label], scoring="neg_log_loss", random_state=0
+        ).importances_mean
+    assert_allclose(importance.loc[["x0", "x1", "x2"], "importance"], expected)
+    assert importance.index[2] == "x2"
 
 
 def test_the_container_of_the_table_does_not_matter_to_importance(classifier):
