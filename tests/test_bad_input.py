@@ -302,6 +302,14 @@ def test_bad_class_weights_are_refused(fitted, class_weight, weights, match):
     assert_refused(fitted, lambda: fitted.fit(X, y, weights), match=match)
 
 
+def test_weights_that_are_all_zero_in_float32_are_refused():
+    clf = small(dtype="float32").fit(X, y)
+    weights = np.full(len(y), 1e-40)
+    assert_refused(clf, lambda: clf.fit(X, y, weights), match="are below 1.2e-38, the smallest float32")
+    clf.set_params(dtype="float64", alpha=0).fit(X, y, weights)
+    np.testing.assert_allclose(clf.loss_curve_, clf.fit(X, y).loss_curve_)
+
+
 def test_the_first_partial_fit_needs_the_classes_also_where_weights_were_set_by_hand(fitted):
     by_hand = small()
     by_hand.coefs_, by_hand.intercepts_ = fitted.coefs_, fitted.intercepts_

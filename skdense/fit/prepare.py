@@ -120,7 +120,8 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
 
     random_state = check_random_state(estimator.random_state)
     draws = _draw(estimator, inputs, checked, continues, layers, bool(dropout), random_state)
-    _check_some_weight(draws.training, draws.validation)
+    dtype = np.dtype(np.float64) if estimator.solver == LBFGS else draws.training.X.dtype
+    _check_some_weight(draws.training, draws.validation, dtype)
 
     batch_size, batch_capacity = _batch_size(estimator, draws.training.n_samples, inputs.incremental)
     hyper = _hyper(estimator, inputs, encoder, draws, batch_size)
@@ -306,15 +307,21 @@ def _set_aside(
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 
-def _check_some_weight(training: Data, validation: Data | None) -> None:
-    """Raise if all samples to train on, or to validate on, have the weight zero."""
+def _check_some_weight(training: Data, validation: Data | None, dtype: np.dtype) -> None:
+    """Raise if all samples to train on, or to validate on, have the weight zero in this dtype."""
+    smallest = np.finfo(dtype).tiny  # compiled code takes smaller numbers for zero
     for name, data in {"train on": training, "validate on": validation}.items():
-        if data is not None and data.weights is not None and not data.select(data.weights).any():
-            raise ValueError(
-                f"the samples to {name} have no weight: all sample weights, multiplied by class "
-                "weights, are zero; change the weights or the split, for example with "
-                "validation_fraction"
-            )
+        if data is None or data.weights is None:
+            continue
+        weights = data.select(data.weights)
+        if (weights >= smallest).any():
+            continue
+        are_zero = f"are below {smallest:.2g}, the smallest {dtype}" if weights.any() else "are zero"
+        raise ValueError(
+            f"the samples to {name} have no weight: all sample weights, multiplied by class "
+            f"weights, {are_zero}; change the weights or the split, for example with "
+            "validation_fraction"
+        )
 
 
 # --- the network -------------------------------------------------------------------------------------
