@@ -441,6 +441,15 @@ def test_a_scorer_that_is_interrupted_leaves_the_epochs_before_and_one_that_fail
         assert not hasattr(model, "coefs_")
 
 
+def test_an_error_of_a_scorer_says_what_helps_if_the_split_lacks_a_class():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    y = np.where(np.arange(60) < 1, 2, X[:, 0] > 0)  # a class of one sample
+    clf = LowLevelMLPClassifier((7, 4), early_stopping=True, scoring="neg_log_loss", random_state=0)
+    with pytest.raises(ValueError, match="number of classes") as caught:
+        clf.fit(X, y)
+    assert "scoring='neg_log_loss' for the validation samples" in caught.value.__notes__[0]
+
+
 def test_a_training_that_diverges_is_the_same_error_with_any_scorer():
     X, y, X_val, y_val = split_problem()
     model = LowLevelMLPClassifier(**SETTINGS | {"solver": "sgd", "learning_rate_init": 1e300})

@@ -403,7 +403,14 @@ def _scorer_of(
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
         with config_context(**config):
-            result = scorer(model, validation.X, y, **weights)
+            try:
+                result = scorer(model, validation.X, y, **weights)
+            except Exception as error:
+                error.add_note(
+                    f"It was raised by scoring={scoring!r} for the validation samples. If these lack a "
+                    "class, use scoring='loss', or pass samples of all classes as X_val and y_val."
+                )
+                raise
         try:
             return float(result)
         except (TypeError, ValueError):
