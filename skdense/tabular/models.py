@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, LogisticRegressionCV, RidgeCV
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -395,10 +395,16 @@ def _linear(task: Task) -> BaseEstimator:
 
 
 def _inner_folds(task):
-    """Folds of the rows of a member, shuffled, because a table may be sorted by y."""
-    # Stratified ones warn of classes that are too rare.
-    folds = StratifiedKFold if task.rarest_class_size >= _INNER_FOLDS else KFold
-    return folds(_INNER_FOLDS, shuffle=True, random_state=0)
+    """What chooses the penalty of a member that classifies: folds of its rows, or a third of many rows.
+
+    Each member has another third. With folds of many rows, linear models take a third of a fit.
+    """
+    is_rare = task.rarest_class_size < _INNER_FOLDS  # too rare to have the same share of each fold
+    if task.n_trained_on < FEW_ROWS:
+        folds = KFold if is_rare else StratifiedKFold
+        return folds(_INNER_FOLDS, shuffle=True, random_state=0)  # a table may be sorted by y
+    split = ShuffleSplit if is_rare else StratifiedShuffleSplit
+    return split(1, test_size=1 / _INNER_FOLDS, random_state=0)
 
 
 def _sparse(task: Task) -> BaseEstimator:
@@ -406,8 +412,9 @@ def _sparse(task: Task) -> BaseEstimator:
     if not task.n_classes:
         if task.n_trained_on < _INNER_FOLDS:
             return _for_outputs(Lasso(alpha=0.1), task)
+        folds = KFold(_INNER_FOLDS, shuffle=True, random_state=0)  # a table may be sorted by y
         # A Gram matrix in float32 does not pass LassoCV's own check of it.
-        lasso = LassoCV(alphas=50, cv=_inner_folds(task), precompute=False, tol=0.001, max_iter=5000)
+        lasso = LassoCV(alphas=50, cv=folds, precompute=False, tol=0.001, max_iter=5000)
         return _for_outputs(lasso, task)
     solver_settings = {
         "solver": "liblinear" if task.n_classes == 2 else "saga",
