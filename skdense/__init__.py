@@ -26,8 +26,9 @@ def trusted_types() -> list[str]:
     Returns
     -------
     names : list of str
-        The classes of this package, and the types of LightGBM, scikit-learn and Python that the tabular
-        models contain. Other estimators that you use as models or members are not included.
+        The classes of this package, and the types and functions of it, LightGBM, scikit-learn and Python
+        that the tabular models contain. Other estimators that you use as models or members are not
+        included.
 
     Examples
     --------
@@ -35,7 +36,7 @@ def trusted_types() -> list[str]:
     >>> "skdense.classifier.LowLevelMLPClassifier" in skdense.trusted_types()
     True
     """
-    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
     from sklearn.utils import Bunch, check_array
 
     ours = {
@@ -46,6 +47,7 @@ def trusted_types() -> list[str]:
         "tabular.estimators": ["TabularClassifier", "TabularRegressor"],
         "tabular.columns": ["TableEncoder"],
         "tabular.means": ["LevelMeans"],
+        "tabular.models": ["log_likelihood"],
         "tabular.views": ["TableScaler"],
     }
     return [
@@ -56,7 +58,14 @@ def trusted_types() -> list[str]:
         "collections.OrderedDict",
         *(
             f"{item.__module__}.{item.__name__}"
-            for item in (Bunch, KFold, StratifiedKFold, check_array)
+            for item in (
+                Bunch,
+                KFold,
+                ShuffleSplit,
+                StratifiedKFold,
+                StratifiedShuffleSplit,
+                check_array,
+            )
         ),
     ]
 

@@ -5,6 +5,7 @@ Networks train on rows of one table, other members on copies of them.
 
 import sys
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from inspect import signature
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -231,7 +232,7 @@ def fit_member(
             arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
     # it was, which another thread may have limited then.
-    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
+    with _openmp(len(sys.modules)).limit(limits=1):
         last.fit(X_rows, y[rows], **arguments)
     classes_of_member = getattr(member, "classes_", None)
     if labels is not None and classes_of_member is not None:
@@ -239,6 +240,15 @@ def fit_member(
         is_encoded = encoded_classes is not labels
         labels = labels[classes_of_member] if is_encoded else np.asarray(classes_of_member)
     return member, labels, _score(member, fold, X, y, sample_weight) if with_score else np.nan
+
+
+@lru_cache(maxsize=1)
+def _openmp(n_modules):
+    """The OpenMP libraries of the process, whose search takes as long as the fit of a small model.
+
+    A further module may have brought another one. threadpoolctl 3.8 has this cache too.
+    """
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def _score(member, fold, X, y, sample_weight):
