@@ -26,9 +26,8 @@ def trusted_types() -> list[str]:
     Returns
     -------
     names : list of str
-        The classes of this package, and the types and functions of it, LightGBM, scikit-learn and Python
-        that the tabular models contain. Other estimators that you use as models or members are not
-        included.
+        The classes of this package, and what tabular models contain of it, LightGBM, scikit-learn and
+        Python. Other estimators that you use as models or members are not included.
 
     Examples
     --------
