@@ -26,8 +26,8 @@ def trusted_types() -> list[str]:
     Returns
     -------
     names : list of str
-        The classes of this package, and what tabular models contain of it, LightGBM, scikit-learn and
-        Python. Other estimators that you use as models or members are not included.
+        The classes of this package, and the types of LightGBM, scikit-learn and Python that the tabular
+        models contain. Other estimators that you use as models or members are not included.
 
     Examples
     --------
@@ -46,7 +46,6 @@ def trusted_types() -> list[str]:
         "tabular.estimators": ["TabularClassifier", "TabularRegressor"],
         "tabular.columns": ["TableEncoder"],
         "tabular.means": ["LevelMeans"],
-        "tabular.models": ["log_likelihood"],
         "tabular.views": ["TableScaler"],
     }
     return [

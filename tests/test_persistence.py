@@ -447,6 +447,17 @@ def test_skops_loads_what_it_has_saved_of_an_ensemble(ensemble):
     assert_array_equal(said_by(skops.loads(saved, trusted=skdense.trusted_types()), X), said)
 
 
+@pytest.mark.parametrize("n_rare", [0, 4])
+def test_skops_loads_a_table_of_many_rows(n_rare):
+    """Linear models choose their penalty by other splits of them."""
+    skops = pytest.importorskip("skops.io")
+    X = RNG.normal(size=(900, 2))
+    y = X[:, 0] > 0 if n_rare == 0 else np.where(np.arange(900) < n_rare, 2, X[:, 0] > 0)
+    model = TabularClassifier(models=["linear"], cv=2, random_state=0).fit(X, y)
+    loaded = skops.loads(skops.dumps(model), trusted=skdense.trusted_types())
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
 SAVED_CLASSES = [LowLevelMLPClassifier(), CrossFitRegressor(Ridge()), TableEncoder(), TableScaler()]
 
 

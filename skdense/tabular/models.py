@@ -362,16 +362,7 @@ def trees_of_spreads(task: Task) -> BaseEstimator | Literal["constant"] | None:
 
 _INNER_FOLDS = 3
 """Within the rows of a member, so many folds choose the penalty of a linear model."""
-
-
-def log_likelihood(model: Any, X: Any, y: Any) -> float:
-    """The score "neg_log_loss" of scikit-learn, which takes longer than the fit of a small model."""
-    proba = model.predict_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
-    eps = np.finfo(proba.dtype).eps
-    return np.log(np.clip(proba, eps, 1 - eps)).mean()
-
-
-_CHOSEN = {"scoring": log_likelihood, "use_legacy_attributes": False, "n_jobs": 1}
+_CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
 _CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4, 1e6), (0.1, 2, 30, 300)
 _LARGE_PRODUCT, _CS_OF_LARGE = 2_000_000, (0.01, 0.3, 10)
 """With a tolerance of 0.001, a logistic regression stops long before it separates classes by nearly
