@@ -37,7 +37,7 @@ def measured(rows):
 
 def lists(results):
     """The results of each task by the title of their list: all tables, if some are to choose on, and
-    those that confirm. There are none of a task in which ours was not measured.
+    those that confirm. A task without results of skdense has no list.
     """
     found = {}
     for task, (_, loss_name) in SCORES.items():
