@@ -223,9 +223,9 @@ _ROUNDS_BESIDE_DEEP, _ROUNDS_TIMES_ROWS = 200, 3_500_000
 proportion to the rows, so that there is no step where deep trees begin, but it is at least the first of
 these numbers plus one round for each `_ROWS_PER_ROUND` rows."""
 _LEAF_SIZES, _LEAF_SIZE_TIMES_ROWS = (5, 20), 14_000
-"""The bounds of the least number of rows in a leaf of classes, and its product with all rows. The more
-rows there are, the more rare combinations of levels can be learned. Of few rows, trees of classes have
-the parameters of those for regression."""
+"""The bounds of the least number of rows in a leaf of classes, and its product with the rows to train
+on. The more rows there are, the more rare combinations of levels can be learned. Of few rows, trees of
+classes have the parameters of those for regression."""
 _ROWS_OF_DEEP, _ROWS_PER_LEAF, _MOST_LEAVES = 5_000, 100, 127
 """With so many rows there are deep trees, which have a leaf for so many rows, up to a number."""
 _ROWS_OF_MEANS, _CLASS_ROWS_OF_MEANS = 5_000, 5
@@ -361,7 +361,8 @@ def trees_of_spreads(task: Task) -> BaseEstimator | Literal["constant"] | None:
 
 
 _INNER_FOLDS = 3
-"""Within the rows of a member, so many folds choose the penalty of a linear model."""
+"""Within the rows of a member, so many folds choose the penalty of a linear model; of a classifier with
+many rows, one split, which holds out as much as one of these folds."""
 _CHOSEN = {"scoring": "neg_log_loss", "use_legacy_attributes": False, "n_jobs": 1}
 _CS_OF_LINEAR, _CS_OF_SPARSE = (0.01, 0.3, 10, 300, 1e4, 1e6), (0.1, 2, 30, 300)
 _LARGE_PRODUCT, _CS_OF_LARGE = 2_000_000, (0.01, 0.3, 10)
