@@ -30,7 +30,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     All candidates begin to train on all splits. At the first rung (a number of epochs), the candidates
     are scored, and the final score of each candidate is forecast from the scores so far. The candidates
     with the best forecasts continue to the next rung, and so on until `max_iter`. With the default
-    rungs, 64 candidates need about 40% of the epochs of a search without pruning.
+    rungs, 64 candidates need about 36% of the epochs of a search without pruning.
 
     A candidate that reaches the end has been trained without interruption, so its scores are the same
     as with GridSearchCV, up to rounding. The networks are trained in parallel, in threads of this
