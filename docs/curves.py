@@ -1,4 +1,4 @@
-"""The pictures of "Better than the defaults": activations, and schedules of the learning rate."""
+"""The pictures of "Train better networks": activations, and schedules of the learning rate."""
 
 import matplotlib.pyplot as plt
 import numpy as np
