@@ -186,8 +186,8 @@ def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
     if compat.is_worker_of_joblib():
         compat.warn_at_caller(
-            "Networks are fitted in worker processes. Each of them imports TensorFlow, needs 600 MB "
-            "or more and compiles programs that this machine has not compiled yet. Put `with "
+            "Networks are fitted in worker processes. Each of them imports TensorFlow, needs about "
+            "600 MB or more and compiles programs that this machine has not compiled yet. Put `with "
             'joblib.parallel_config("threading", n_jobs=-1):` around the call to run the same fits '
             "in threads of one process, which is usually faster. To keep the worker processes, "
             'silence this warning with `warnings.filterwarnings("ignore", '
