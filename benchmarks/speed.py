@@ -148,7 +148,7 @@ def alternately(title, rounds):
         runs, networks = {}, {}
         for name in (OURS, THEIRS):
             for threads in THREADS:
-                network = make(of_task(name, job.task), **NO_STOPPING, **job.parameters)
+                network = make(estimator_name(name, job.task), **NO_STOPPING, **job.parameters)
                 networks[name] = network
                 call = job.prepare(network, X.astype(COLUMNS[column]), y)
                 runs[name, threads] = partial(repeat, job.calls, call)
@@ -174,7 +174,7 @@ def alternately(title, rounds):
     return rows
 
 
-def of_task(name, task):
+def estimator_name(name, task):
     """The name of the classifier or of the regressor."""
     return name if task == "classification" else name.replace("Classifier", "Regressor")
 

@@ -41,13 +41,13 @@ def lists(results):
     """
     found = {}
     for task, (_, loss_name) in SCORES.items():
-        of_task = results[results.task == task]
-        if "skdense" not in set(of_task.estimator):
+        task_results = results[results.task == task]
+        if "skdense" not in set(task_results.estimator):
             continue
-        confirming = of_task[~of_task.data.isin(TO_CHOOSE_ON)]
+        confirming = task_results[~task_results.data.isin(TO_CHOOSE_ON)]
         title = f"{task.capitalize()}, {loss_name}"
-        if len(confirming) < len(of_task):
-            found[f"{title}: all tables"] = of_task
+        if len(confirming) < len(task_results):
+            found[f"{title}: all tables"] = task_results
         found[f"{title}: confirming tables, on which no setting was chosen"] = confirming
     return {title: part for title, part in found.items() if len(part)}
 
@@ -65,17 +65,17 @@ def ratios(loss):
     return np.exp(logs.drop(columns=ours).sub(logs[ours], axis=0).groupby("data").mean())
 
 
-def mean_ratio(of_tables):
+def mean_ratio(table_ratios):
     """The geometric mean of a rival's ratios, and its range of 95 % in bootstrap samples of tables."""
-    logs = np.log(of_tables.to_numpy())
+    logs = np.log(table_ratios.to_numpy())
     means = np.random.default_rng(0).choice(logs, (N_SAMPLES, len(logs))).mean(axis=1)
     return np.exp([logs.mean(), *np.quantile(means, [0.025, 0.975])])
 
 
-def counts(of_tables):
+def counts(table_ratios):
     """On how many tables ours has the lower loss, an equal one, the higher one."""
-    lower, higher = (of_tables > 1 + TIE).sum(), (of_tables < 1 / (1 + TIE)).sum()
-    return lower, len(of_tables) - lower - higher, higher
+    lower, higher = (table_ratios > 1 + TIE).sum(), (table_ratios < 1 / (1 + TIE)).sum()
+    return lower, len(table_ratios) - lower - higher, higher
 
 
 def seconds(results):
@@ -97,10 +97,10 @@ def to_markdown(rows):
     for title, part in lists(results).items():
         parts += [f"**{title}** ({size(part)})", markdown_table(standing(part))]
     for task, names in SCORES.items():
-        of_task = results[results.task == task]
-        if len(of_task):
+        task_results = results[results.task == task]
+        if len(task_results):
             heading = f"**{task.capitalize()}: {' / '.join(names)}**"
-            parts += [heading, markdown_table(figures(of_task))]
+            parts += [heading, markdown_table(figures(task_results))]
     return "\n\n".join([*parts, *failures(rows)])
 
 
@@ -126,7 +126,7 @@ def size(results):
 def standing(results):
     """The rows of a list: a contestant each, ours first."""
     loss = losses(results)
-    ours, of_tables = loss.columns[0], ratios(loss)
+    ours, table_ratios = loss.columns[0], ratios(loss)
     complete = loss.groupby("data").mean().dropna()
     ranks = complete.rank(axis=1).mean()
     score_name = SCORES[results.task.iloc[0]][0]
@@ -137,13 +137,13 @@ def standing(results):
     for name in loss:
         row = dict.fromkeys(["estimator", "ratio", "median", "ours lower, equal, higher", "splits"], "")
         row["estimator"] = name
-        of_rival = of_tables[name].dropna() if name != ours else []
-        if len(of_rival):
+        rival_ratios = table_ratios[name].dropna() if name != ours else []
+        if len(rival_ratios):
             both = loss[[ours, name]].dropna()
             row |= {
-                "ratio": "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(of_rival)),
-                "median": f"{of_rival.median():.3f}",
-                "ours lower, equal, higher": "{}, {}, {}".format(*counts(of_rival)),
+                "ratio": "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(rival_ratios)),
+                "median": f"{rival_ratios.median():.3f}",
+                "ours lower, equal, higher": "{}, {}, {}".format(*counts(rival_ratios)),
                 "splits": f"{(both[ours] < both[name]).sum()} of {len(both)}",
             }
         row["mean rank"] = f"{ranks[name]:.2f}" if len(complete) else ""

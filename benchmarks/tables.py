@@ -60,9 +60,9 @@ def draw(names):
     """Half of the tables, drawn by lot within each task: those to choose on."""
     chosen = []
     for task in ("classification", "regression"):
-        of_task = sorted(name for name in names if TABLES[name].task == task)
-        order = np.random.RandomState(0).permutation(of_task)  # its stream never changes
-        chosen += order[: (len(of_task) + 1) // 2].tolist()
+        candidates = sorted(name for name in names if TABLES[name].task == task)
+        order = np.random.RandomState(0).permutation(candidates)  # its stream never changes
+        chosen += order[: (len(candidates) + 1) // 2].tolist()
     return sorted(chosen)
 
 
