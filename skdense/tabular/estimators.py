@@ -298,8 +298,9 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     ----------
     preset : {"default", "fast"}, default="default"
         Determines `models` and `cv` if they are None. "default" is described there. "fast" fits only
-        `trees`, `linear` and `constant`, with 3 folds, in about a quarter of the time or less. For more
-        than 10 classes, "fast" fits `plain` instead of `trees`, with half as many folds as the default.
+        `trees`, `linear` and `constant`, with 3 folds, in about a quarter of the time or less; for
+        10,000 rows or more, it fits only `trees`. For more than 10 classes, "fast" fits `plain` instead
+        of `trees`, with half as many folds as the default.
         `linear` is a :class:`~sklearn.linear_model.LogisticRegression` with ``C=0.3``.
 
     models : list of str or (str, estimator), default=None
@@ -472,7 +473,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     ----------
     preset : {"default", "fast"}, default="default"
         Determines `models` and `cv` if they are None. "default" is described there. "fast" fits only
-        `trees`, `linear` and `constant`, with 3 folds, in about a quarter of the time or less. For more
+        `trees`, `linear` and `constant`, with 3 folds, in about a quarter of the time or less; for
+        10,000 rows or more, and for losses other than the squared error, it fits only `trees`. For more
         than 10 columns of y, "fast" fits `plain` instead of `trees`, with half as many folds as the
         default.
 
