@@ -305,7 +305,8 @@ def test_bad_class_weights_are_refused(fitted, class_weight, weights, match):
 def test_weights_that_are_all_zero_in_float32_are_refused():
     clf = small(dtype="float32").fit(X, y)
     weights = np.full(len(y), 1e-40)
-    assert_refused(clf, lambda: clf.fit(X, y, weights), match="are below 1.2e-38, the smallest float32")
+    match = "are below 1.2e-38, the smallest normal number of float32"
+    assert_refused(clf, lambda: clf.fit(X, y, weights), match=match)
     clf.set_params(dtype="float64", alpha=0).fit(X, y, weights)
     np.testing.assert_allclose(clf.loss_curve_, clf.fit(X, y).loss_curve_)
 

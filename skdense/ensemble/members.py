@@ -5,7 +5,6 @@ Networks train on rows of one table, other members on copies of them.
 
 import sys
 from contextlib import contextmanager, nullcontext
-from functools import lru_cache
 from inspect import signature
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -18,11 +17,10 @@ from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import has_fit_parameter
-from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
-from skdense.core.machine.threads import one_blas_thread
+from skdense.core.machine.threads import one_blas_thread, one_openmp_thread
 from skdense.ensemble.calibration import regression_loss
 from skdense.ensemble.predictors import (
     has_lightgbm_per_output,
@@ -230,9 +228,7 @@ def fit_member(
         arguments["callbacks"] = [lambda _: stop.check()]
         if "eval_X" in arguments and callback is not None:
             arguments["callbacks"].append(callback())
-    # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
-    # it was, which another thread may have limited then.
-    with _openmp(len(sys.modules)).limit(limits=1):
+    with one_openmp_thread():  # each core has a member
         last.fit(X_rows, y[rows], **arguments)
     classes_of_member = getattr(member, "classes_", None)
     if labels is not None and classes_of_member is not None:
@@ -240,15 +236,6 @@ def fit_member(
         is_encoded = encoded_classes is not labels
         labels = labels[classes_of_member] if is_encoded else np.asarray(classes_of_member)
     return member, labels, _score(member, fold, X, y, sample_weight) if with_score else np.nan
-
-
-@lru_cache(maxsize=1)
-def _openmp(n_modules):
-    """The OpenMP libraries of the process, whose search takes as long as the fit of a small model.
-
-    A further module may have brought another one. threadpoolctl 3.8 has this cache too.
-    """
-    return ThreadpoolController().select(user_api="openmp")
 
 
 def _score(member, fold, X, y, sample_weight):

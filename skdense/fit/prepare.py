@@ -316,11 +316,11 @@ def _check_some_weight(training: Data, validation: Data | None, dtype: np.dtype)
         weights = data.select(data.weights)
         if (weights >= smallest).any():
             continue
-        are_zero = f"are below {smallest:.2g}, the smallest {dtype}" if weights.any() else "are zero"
+        tiny = f"below {smallest:.2g}, the smallest normal number of {dtype}"
         raise ValueError(
             f"the samples to {name} have no weight: all sample weights, multiplied by class "
-            f"weights, {are_zero}; change the weights or the split, for example with "
-            "validation_fraction"
+            f"weights, are {tiny if weights.any() else 'zero'}; change the weights or the split, for "
+            "example with validation_fraction"
         )
 
 

@@ -1,4 +1,4 @@
-"""Work in other threads, so that Ctrl-C cannot break it; forks; the number of threads of BLAS.
+"""Work in other threads, so that Ctrl-C cannot break it; forks; the threads of BLAS and OpenMP.
 
 A signal's handler may raise between any two bytecodes of the main thread. In the Python code of
 `concurrent.futures` that leaves a lock locked, or ends with another error. Of 10,000 interrupts at
@@ -13,9 +13,9 @@ import os
 import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import Context, copy_context
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from queue import SimpleQueue
 from threading import Event, Lock, RLock, current_thread, local
 from typing import Any
@@ -188,7 +188,7 @@ def run_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
         raise
 
 
-# --- threads of BLAS ---------------------------------------------------------------------------------
+# --- threads of BLAS and OpenMP ----------------------------------------------------------------------
 
 
 # BLAS has a lock of its own. If it were held during a fork, it would stay locked in the child.
@@ -281,6 +281,24 @@ def _controllers() -> tuple[ThreadpoolController, ThreadpoolController]:
     """A controller of the BLAS libraries, whose search takes milliseconds, and one of no library."""
     libraries = ThreadpoolController()
     return libraries.select(user_api="blas"), libraries.select(user_api=[])
+
+
+def one_openmp_thread() -> AbstractContextManager:
+    """Limit OpenMP to one thread in the context.
+
+    `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what it was, which another
+    thread may have limited then.
+    """
+    return _openmp(len(sys.modules)).limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _openmp(n_modules: int) -> ThreadpoolController:
+    """The OpenMP libraries of the process, whose search takes as long as the fit of a small model.
+
+    A further module may have brought another one. threadpoolctl 3.8 has this cache too.
+    """
+    return ThreadpoolController().select(user_api="openmp")
 
 
 # --- blocks of rows ----------------------------------------------------------------------------------
