@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import TargetEncoder
 
 from skdense import TabularClassifier, TabularRegressor, trusted_types
 from skdense.onnx import to_onnx
@@ -40,6 +39,26 @@ def with_new_shops():
     return table
 
 
+def effects_of_levels(codes, targets, alpha):
+    """Ridge regression on indicators of the levels, by its normal equations."""
+    indicators = np.hstack([column[:, None] == np.unique(column) for column in codes.T]).astype(float)
+    centred, y = indicators - indicators.mean(axis=0), targets - targets.mean(axis=0)
+    penalty = alpha * np.eye(indicators.shape[1])
+    effects = np.linalg.solve(centred.T @ centred + penalty, centred.T @ y)
+    levels = [np.unique(column) for column in codes.T]
+    ends = np.cumsum([len(column) for column in levels])
+    return list(zip(levels, np.split(effects, ends[:-1]), strict=True))
+
+
+def effects_of_rows(effects, codes):
+    """The effects of the levels of rows, 0 of new levels: (n_samples, n_columns, n_means)."""
+    columns = []
+    for column, (levels, of_levels) in zip(codes.T, effects, strict=True):
+        known = dict(zip(levels, of_levels, strict=True))
+        columns.append([known.get(code, np.zeros(of_levels.shape[1])) for code in column])
+    return np.swapaxes(columns, 0, 1)
+
+
 @pytest.mark.parametrize(
     ("target_type", "y"),
     [
@@ -48,19 +67,52 @@ def with_new_shops():
         ("multiclass", RNG.integers(4, size=300)),
     ],
 )
-def test_means_are_those_of_target_encoder(target_type, y):
-    """Rare and new levels, whose frequency is 0, are one level."""
+@pytest.mark.parametrize("share", [0, 0.75])
+def test_means_are_those_of_a_ridge_regression_on_the_levels(target_type, y, share):
+    """Rare and new levels, whose frequency is 0, are one level; held-out rows choose the penalty."""
     levels = np.random.default_rng(0).integers(30, size=(300, 2))
+    y = np.where(RNG.random(300) < share, levels[:, 1] % len(np.unique(y)), y)
     rows = np.log(1 + np.arange(30.0))
     X = np.column_stack([levels[:, 0] / 30, rows[levels[:, 0]], levels[:, 1] / 30]).astype(np.float32)
     means = LevelMeans([(0, 1), (2, None)], target_type=target_type, random_state=0)
     in_fit, later = means.fit_transform(X[:200], y[:200]), means.transform(X)
     codes = np.column_stack([np.where(X[:, 1] > 0, X[:, 0], -1), X[:, 2]])
+
+    numbers = y[:, None].astype(float)
+    classes = np.unique(y)[1:] if target_type == "binary" else np.unique(y)
+    targets = (numbers if target_type == "continuous" else (numbers == classes))[:200].astype(float)
     folds = (KFold if target_type == "continuous" else StratifiedKFold)(5, shuffle=True, random_state=0)
-    encoder = TargetEncoder(target_type=target_type, smooth=10, cv=folds)
-    expected = np.hstack([X[:200], encoder.fit_transform(codes[:200], y[:200])])
-    assert_allclose(in_fit, expected, rtol=1e-6)
-    assert_allclose(later, np.hstack([X, encoder.transform(codes)]), rtol=1e-6)
+    losses, held_out = {}, {}
+    for alpha in (0.1, 1, 10, 100):
+        held_out[alpha], errors = np.empty((200, 2, targets.shape[1])), []
+        for train, test in folds.split(codes[:200], y[:200]):
+            effects = effects_of_levels(codes[:200][train], targets[train], alpha)
+            held_out[alpha][test] = effects_of_rows(effects, codes[test])
+            centre = (targets[train] - effects_of_rows(effects, codes[train]).sum(axis=1)).mean(axis=0)
+            errors.append(targets[test] - centre - held_out[alpha][test].sum(axis=1))
+        losses[alpha] = np.mean(np.concatenate(errors) ** 2)
+    alpha = min(losses, key=losses.get)
+    assert (alpha == 100) == (share == 0)
+    mean = targets.mean(axis=0)
+    expected = (mean + held_out[alpha]).reshape(200, -1)
+    assert_allclose(in_fit, np.hstack([X[:200], expected]), atol=0.001)
+    expected = mean + effects_of_rows(effects_of_levels(codes[:200], targets, alpha), codes)
+    assert_allclose(later, np.hstack([X, expected.reshape(300, -1)]), atol=0.001)
+
+
+def test_means_of_one_column_leave_out_what_another_one_explains():
+    """Good teachers have good pupils; by the means of y alone, they would be better than they are."""
+    rng = np.random.default_rng(0)
+    teachers = rng.integers(40, size=8_000)
+    pupils = np.where(rng.random(8_000) < 0.7, 2 * teachers, rng.integers(80, size=8_000))
+    of_teachers, of_pupils = np.arange(40) / 40, np.arange(80) / 80
+    y = of_teachers[teachers] + of_pupils[pupils]
+    X = np.column_stack([teachers, pupils]).astype(np.float32)
+    means = LevelMeans([(0, None), (1, None)], random_state=0)
+    means.fit(X, y)
+    each = means.transform(np.column_stack([np.arange(40), 2 * np.arange(40)]).astype(np.float32))
+    slopes = [np.polyfit(np.arange(40), column, 1)[0] for column in each[:, 2:].T]
+    assert_allclose(slopes, [1 / 40, 2 / 80], rtol=0.02)
 
 
 def test_trees_predict_better_with_the_means_of_levels(fitted):
@@ -136,7 +188,7 @@ def test_means_are_a_default_model_of_large_tables_with_many_levels():
 
 
 def test_a_class_of_few_rows_has_no_means():
-    """TargetEncoder would warn of it."""
+    """StratifiedKFold would warn of it."""
     labels = LABELS.copy()
     labels[:4] = "closed"
     model = TabularClassifier(models=["means"], cv=2, random_state=0)

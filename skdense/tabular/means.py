@@ -6,13 +6,15 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.preprocessing import TargetEncoder
+from sklearn.preprocessing import LabelBinarizer, OneHotEncoder
 
 from skdense.base import Saved
 
-_SMOOTH = 10.0
-"""The mean of all rows counts as so many rows of each level."""
+_ALPHAS = (0.1, 1.0, 10.0, 100.0)
+"""The strengths of the penalty, of which one is chosen: the mean of all rows counts as so many rows of
+each level."""
 _FOLDS = 5
 """The means of a row of the fit are learned from the rows of other folds."""
 OTHER = -1.0
@@ -22,8 +24,11 @@ OTHER = -1.0
 class LevelMeans(TransformerMixin, Saved):
     """Append the means of y by level to the columns of an encoded table.
 
-    In `fit_transform` the means of a row are those of other rows, as in
-    :class:`~sklearn.preprocessing.TargetEncoder`, which does not use sample weights.
+    All columns with levels are fitted together, by ridge regression on indicators of the levels. So a
+    mean is what y would be with this level if the levels of the other columns were like those of all
+    rows. It is the closer to the mean of all rows, the fewer rows the level has. In `fit_transform` the
+    means of a row are those of other rows, which also choose the strength of the penalty. Sample
+    weights are not used.
 
     Parameters
     ----------
@@ -57,19 +62,26 @@ class LevelMeans(TransformerMixin, Saved):
 
     def fit_transform(self, X: NDArray, y: Any = None) -> NDArray:
         """Learn the means of the levels, and append those that are learned from other rows."""
-        splitter = KFold if self.target_type == "continuous" else StratifiedKFold
+        encoder = OneHotEncoder()
+        indicators = encoder.fit_transform(self._places(X))  # sparse, (n_samples, n_levels)
+        # y, or for each class, but for the first of two, whether it is this one: (n_samples, n_means)
+        is_number = self.target_type == "continuous"
+        targets = np.reshape(y, (-1, 1)) if is_number else LabelBinarizer().fit_transform(y)
+        mean_of_all = targets.mean(axis=0)
+        splitter = KFold if is_number else StratifiedKFold
         cv = splitter(_FOLDS, shuffle=True, random_state=self.random_state)
-        encoder = TargetEncoder(target_type=self.target_type, smooth=_SMOOTH, cv=cv)
-        means = encoder.fit_transform(self._places(X), y)
-        mean_of_all = np.atleast_1d(encoder.target_mean_)  # (n_means,)
-        self._levels, self._means, n_means = encoder.categories_, [], len(mean_of_all)
-        for start in range(0, len(encoder.encodings_), n_means):
-            means_of_levels = np.column_stack(encoder.encodings_[start : start + n_means])
-            self._means.append(np.float32([*means_of_levels, mean_of_all]))
-        return np.hstack([X, np.float32(means)])
+        effects, alpha = _held_out_effects(indicators, targets, [*cv.split(indicators, y)])
+        _, of_levels = _ridge(indicators, targets, alpha)
+        self._levels = encoder.categories_
+        ends = np.cumsum([len(levels) for levels in self._levels])
+        self._means = [
+            np.float32([*(mean_of_all + of_column), mean_of_all])
+            for of_column in np.split(of_levels, ends[:-1])
+        ]
+        return np.hstack([X, np.float32(mean_of_all + effects).reshape(len(X), -1)])
 
     def transform(self, X: NDArray) -> NDArray:
-        """Append the means of the levels. `TargetEncoder.transform` takes milliseconds for a row."""
+        """Append the means of the levels. Encoders of scikit-learn take milliseconds for a row."""
         blocks = [X]
         for places, levels, means in zip(self._places(X).T, self._levels, self._means, strict=True):
             rows = np.minimum(np.searchsorted(levels, places), len(levels) - 1)
@@ -83,6 +95,30 @@ class LevelMeans(TransformerMixin, Saved):
             for place, rows in self.columns
         ]
         return np.column_stack(places)
+
+
+def _ridge(indicators, targets, alpha):
+    """The intercepts and the effects of levels on the targets: (n_means,) and (n_levels, n_means)."""
+    ridge = Ridge(alpha, solver="sparse_cg", tol=0.0001).fit(indicators, targets)
+    return ridge.intercept_, np.atleast_2d(ridge.coef_).T
+
+
+def _held_out_effects(indicators, targets, splits):
+    """The effects of the levels of each row, learned from other rows, and the best penalty for this.
+
+    The former have the shape (n_samples, n_columns, n_means).
+    """
+    levels = indicators.indices.reshape(len(targets), -1)  # in each row, one of each column
+    chosen, lowest = None, np.inf
+    for alpha in _ALPHAS:
+        effects, loss = np.empty((*levels.shape, targets.shape[1])), 0.0
+        for train, test in splits:
+            intercepts, of_levels = _ridge(indicators[train], targets[train], alpha)
+            effects[test] = of_levels[levels[test]]
+            loss += np.sum((targets[test] - intercepts - effects[test].sum(axis=1)) ** 2)
+        if loss < lowest:
+            chosen, lowest = (effects, alpha), loss
+    return chosen
 
 
 def level_columns(roles: NDArray) -> list[tuple[int, int | None]]:

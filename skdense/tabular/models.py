@@ -152,7 +152,7 @@ _NETWORK = {
     "dtype": "float32",
 }
 """The parameters of each network that do not depend on the table."""
-_NOT_THEIRS = {
+_EXCLUDED_PARAMS = {
     "loss": "it is a parameter of TabularRegressor; classes have the log-loss",
     "quantile": "it is a parameter of TabularRegressor",
     "delta": "TabularRegressor has relative_delta",
@@ -193,11 +193,11 @@ def _may_have_ramps(task: Task) -> bool:
 def _check_network_params(task: Task) -> None:
     """Raise if they are no parameters of networks, or not theirs in a table."""
     network = LowLevelMLPClassifier() if task.n_classes else LowLevelMLPRegressor()
-    known = [name for name in network.get_params() if name not in _NOT_THEIRS]
+    known = [name for name in network.get_params() if name not in _EXCLUDED_PARAMS]
     for name in task.network_params:
         if name not in known:
             close = get_close_matches(str(name), known, n=1)
-            why = _NOT_THEIRS.get(name) or (
+            why = _EXCLUDED_PARAMS.get(name) or (
                 f"did you mean {close[0]!r}?" if close else f"networks have {', '.join(known)}"
             )
             raise ValueError(f"network_params must not have {name!r}: {why}")
