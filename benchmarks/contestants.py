@@ -28,7 +28,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks.report import markdown_table
 from benchmarks.tables import columns_by_kind
 
 NUMBERS = make_column_selector(dtype_include="number")
@@ -69,9 +68,7 @@ SETTINGS = [
          "one-hot; numbers imputed and scaled"),
     )
 ]  # fmt: skip
-LEGEND = f"""\
-{markdown_table(SETTINGS)}
-
+LEGEND = """\
 For all but skdense and tabular_pipeline a date is its year, month, day, weekday, second of the day and
 seconds since 1970; *texts* are strings of more than two words of which more than half are unlike all
 others, and other strings are categories. All run on one thread. Ours is an ensemble, so one rival is

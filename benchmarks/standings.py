@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import plots
-from benchmarks.contestants import LEGEND, PACKAGES
+from benchmarks.contestants import LEGEND, PACKAGES, SETTINGS
 from benchmarks.report import SCORES, markdown_table, significant
 from benchmarks.tables import TO_CHOOSE_ON, describe
 
@@ -93,7 +93,9 @@ def seconds(results):
 def to_markdown(rows):
     """What was done, the lists of each task, and the figures of each table."""
     results = measured(rows)
-    parts = [LEGEND, MEANING]
+    names = {row["estimator"] for row in rows}
+    settings = [contestant for contestant in SETTINGS if contestant["contestant"] in names]
+    parts = [markdown_table(settings), LEGEND, MEANING]
     for title, part in lists(results).items():
         parts += [f"**{title}** ({size(part)})", markdown_table(standing(part))]
     for task, names in SCORES.items():
