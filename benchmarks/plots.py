@@ -141,7 +141,7 @@ def _scatter(axis, models):
     for name, point in models.items():
         axis.plot(*point, "o", color=LIGHT if name == "skdense" else "#8a8a8a", markersize=8)
     axis.axhline(1, color=LIGHT, linewidth=1, linestyle=":")
-    axis.margins(0.2, 0.16)
+    axis.margins(0.2, 0.24)
     least, most = axis.get_xlim()
     axis.set_xticks([tick for tick in SECONDS if least < tick < most])
     axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
