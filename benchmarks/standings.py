@@ -93,8 +93,8 @@ def seconds(results):
 def to_markdown(rows):
     """What was done, the lists of each task, and the figures of each table."""
     results = measured(rows)
-    names = {row["estimator"] for row in rows}
-    settings = [contestant for contestant in SETTINGS if contestant["contestant"] in names]
+    estimators = {row["estimator"] for row in rows}
+    settings = [setting for setting in SETTINGS if setting["contestant"] in estimators]
     parts = [markdown_table(settings), LEGEND, MEANING]
     for title, part in lists(results).items():
         parts += [f"**{title}** ({size(part)})", markdown_table(standing(part))]

@@ -41,11 +41,11 @@ def with_new_shops():
 
 def effects_of_levels(codes, targets, alpha):
     """Ridge regression on indicators of the levels, by its normal equations."""
-    indicators = np.hstack([column[:, None] == np.unique(column) for column in codes.T]).astype(float)
+    levels = [np.unique(column) for column in codes.T]
+    indicators = np.hstack([codes[:, [i]] == levels[i] for i in range(len(levels))]).astype(float)
     centred, y = indicators - indicators.mean(axis=0), targets - targets.mean(axis=0)
     penalty = alpha * np.eye(indicators.shape[1])
     effects = np.linalg.solve(centred.T @ centred + penalty, centred.T @ y)
-    levels = [np.unique(column) for column in codes.T]
     ends = np.cumsum([len(column) for column in levels])
     return list(zip(levels, np.split(effects, ends[:-1]), strict=True))
 
@@ -53,9 +53,9 @@ def effects_of_levels(codes, targets, alpha):
 def effects_of_rows(effects, codes):
     """The effects of the levels of rows, 0 of new levels: (n_samples, n_columns, n_means)."""
     columns = []
-    for column, (levels, of_levels) in zip(codes.T, effects, strict=True):
-        known = dict(zip(levels, of_levels, strict=True))
-        columns.append([known.get(code, np.zeros(of_levels.shape[1])) for code in column])
+    for column, (levels, level_effects) in zip(codes.T, effects, strict=True):
+        known = dict(zip(levels, level_effects, strict=True))
+        columns.append([known.get(code, np.zeros(level_effects.shape[1])) for code in column])
     return np.swapaxes(columns, 0, 1)
 
 
@@ -101,17 +101,17 @@ def test_means_are_those_of_a_ridge_regression_on_the_levels(target_type, y, sha
 
 
 def test_means_of_one_column_leave_out_what_another_one_explains():
-    """Good teachers have good pupils; by the means of y alone, they would be better than they are."""
+    """Good teachers have good pupils, so the plain means of y would overestimate their effect."""
     rng = np.random.default_rng(0)
     teachers = rng.integers(40, size=8_000)
     pupils = np.where(rng.random(8_000) < 0.7, 2 * teachers, rng.integers(80, size=8_000))
-    of_teachers, of_pupils = np.arange(40) / 40, np.arange(80) / 80
-    y = of_teachers[teachers] + of_pupils[pupils]
+    y = teachers / 40 + pupils / 80
     X = np.column_stack([teachers, pupils]).astype(np.float32)
     means = LevelMeans([(0, None), (1, None)], random_state=0)
     means.fit(X, y)
-    each = means.transform(np.column_stack([np.arange(40), 2 * np.arange(40)]).astype(np.float32))
-    slopes = [np.polyfit(np.arange(40), column, 1)[0] for column in each[:, 2:].T]
+    numbers = np.arange(40)
+    transformed = means.transform(np.column_stack([numbers, 2 * numbers]).astype(np.float32))
+    slopes = [np.polyfit(numbers, column, 1)[0] for column in transformed[:, 2:].T]
     assert_allclose(slopes, [1 / 40, 2 / 80], rtol=0.02)
 
 

@@ -13,8 +13,7 @@ from sklearn.preprocessing import LabelBinarizer, OneHotEncoder
 from skdense.base import Saved
 
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
-"""The strengths of the penalty, of which one is chosen: the mean of all rows counts as so many rows of
-each level."""
+"""Strengths of the penalty. With one column, the mean of all rows counts as so many rows of a level."""
 _FOLDS = 5
 """The means of a row of the fit are learned from the rows of other folds."""
 OTHER = -1.0
@@ -24,11 +23,10 @@ OTHER = -1.0
 class LevelMeans(TransformerMixin, Saved):
     """Append the means of y by level to the columns of an encoded table.
 
-    All columns with levels are fitted together, by ridge regression on indicators of the levels. So a
-    mean is what y would be with this level if the levels of the other columns were like those of all
-    rows. It is the closer to the mean of all rows, the fewer rows the level has. In `fit_transform` the
-    means of a row are those of other rows, which also choose the strength of the penalty. Sample
-    weights are not used.
+    A ridge regression on indicators of the levels of all columns estimates the means. Therefore the
+    mean of a level is adjusted for the levels of the other columns, and the fewer rows a level has, the
+    closer its mean is to the mean of all rows. In `fit_transform`, the means of a row are learned from
+    other rows, and held-out rows choose the strength of the penalty. Sample weights are not used.
 
     Parameters
     ----------
@@ -104,9 +102,9 @@ def _ridge(indicators, targets, alpha):
 
 
 def _held_out_effects(indicators, targets, splits):
-    """The effects of the levels of each row, learned from other rows, and the best penalty for this.
+    """The effects of the levels of each row, learned from other rows, and the best strength for this.
 
-    The former have the shape (n_samples, n_columns, n_means).
+    The effects have the shape (n_samples, n_columns, n_means).
     """
     levels = indicators.indices.reshape(len(targets), -1)  # in each row, one of each column
     chosen, lowest = None, np.inf

@@ -191,7 +191,7 @@ def _may_have_ramps(task: Task) -> bool:
 
 
 def _check_network_params(task: Task) -> None:
-    """Raise if they are no parameters of networks, or not theirs in a table."""
+    """Raise an error if `network_params` has a name that is unknown, or excluded in tables."""
     network = LowLevelMLPClassifier() if task.n_classes else LowLevelMLPRegressor()
     known = [name for name in network.get_params() if name not in _EXCLUDED_PARAMS]
     for name in task.network_params:
