@@ -135,7 +135,7 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
 @pytest.mark.parametrize("alone", [{}, {"verbose": True}, {"solver": "lbfgs", "max_fun": 10**6}])
 def test_another_thread_can_stop_networks_that_train_together(alone, replace_programs):
     """They end at the next chunk, nothing is kept, and no other network begins."""
-    stop, begun, calls = threading.Event(), [], itertools.count(1)
+    stop, was_stopped, begun, calls = threading.Event(), threading.Event(), [], itertools.count(1)
 
     def counted(program):
         begun.append(program)
@@ -143,6 +143,7 @@ def test_another_thread_can_stop_networks_that_train_together(alone, replace_pro
         def run(*arguments):
             if next(calls) == 20:
                 stop.set()
+                was_stopped.wait()  # or lbfgs might converge before anyone looks at `stop`
             return program(*arguments)
 
         return run
@@ -152,6 +153,7 @@ def test_another_thread_can_stop_networks_that_train_together(alone, replace_pro
     models = [net(**for_ever | alone) for _ in range(9)]
     with pytest.raises(KeyboardInterrupt):
         fit_together(models, [FitInput(X, Y)] * 9, n_jobs=2, stop=stop)
+    was_stopped.set()
 
     assert not any(hasattr(model, "coefs_") for model in models)
     threads.wait_for_all()  # none goes on for ever
