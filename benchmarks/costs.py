@@ -28,7 +28,7 @@ The folder of compiled programs is empty, or full: all that the process needs ar
 def importing():
     """Seconds of what the first fit imports of TensorFlow."""
     seconds = median(fresh(start_tensorflow) for _ in range(N_PROCESSES))
-    return {"the part of it that the first fit imports": f"{seconds:.1f} s"}
+    return {"import of TensorFlow by the first fit": f"{seconds:.1f} s"}
 
 
 def compiling():

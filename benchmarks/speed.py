@@ -204,8 +204,9 @@ REPORT = """\
 MLPClassifier's seconds / ours for the same work, timed alternately in later calls of one process:
 medians. In a cell: **the smaller ratio**, of those with BLAS and OpenMP on 1 thread / on all cores.
 TensorFlow has threads of its own, which are on all cores in both. In the long tables, milliseconds are
-those of a call behind the ratios, *first, s* are the seconds of our first round, in which fits import
-TensorFlow and, once on a machine, compile, and *loss difference* is how far the losses differ.
+those of a call behind the ratios, *first, s* are the seconds of our first round, in which fits compile
+and, unless the same job in float64 came before it in that process, import TensorFlow, and *loss
+difference* is how far the losses differ.
 
 {settings}{ratios}
 

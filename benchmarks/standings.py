@@ -27,7 +27,8 @@ ones; ours import TensorFlow in each fit, and compile in the first one. *1,000 r
 processor time to predict as many, the median over the tables.
 
 A random quarter of the rows is held out in each split. The RMSE is divided by the target's standard
-deviation. In the lists of tables, a cell is the mean score / the mean loss over the splits."""
+deviation. In the lists of tables, a cell is the mean score / the mean loss over the splits,
+with their number in brackets if other splits of the table have no result."""
 
 
 def measured(rows):
@@ -158,6 +159,7 @@ def standing(results):
 def figures(results):
     """A row for each table: what it is like, and the score and the loss of each contestant."""
     means = results.groupby(["data", "estimator"])[["score", "loss"]].mean()
+    n_splits = results.groupby(["data", "estimator"]).seed.nunique()
     contestants = [name for name in PACKAGES if name in set(results.estimator)]
     rows = []
     for data in results.data.unique():
@@ -168,6 +170,8 @@ def figures(results):
         row["levels"] = table["levels"] or ""
         for name in contestants:
             row[name] = "{:.3f} / {:.3f}".format(*cells.loc[name]) if name in cells.index else ""
+            if name in cells.index and n_splits[data, name] < n_splits[data].max():
+                row[name] += f" ({n_splits[data, name]})"
         rows.append(row)
     return sorted(rows, key=lambda row: (int(row["rows"].replace(",", "")), row["data"]))
 

@@ -168,7 +168,7 @@ def costs_figures():
         "first": first,
         "their_peak": their_peak,
         "more_memory": f"{peak - their_peak} MB",
-        "needed": numbers["the part of it that the first fit imports"],
+        "needed": numbers["import of TensorFlow by the first fit"],
         "programs": numbers["programs of 200 shapes, to 1000 x 40 and 64 units"],
         "memory_of_programs": found["memory of these programs"],
         "training_worker": f"{found[worker.format('private')]} of "
