@@ -22,7 +22,7 @@ SUITES = {
     "first_fits": "whole scripts with fits and searches: the first run, the next, later, 30 minutes",
     "costs": "what an import, programs and fits take of time and memory, 4 minutes",
     "serving": "one row by joblib and ONNX, start and memory, beside other models, 3 minutes",
-    "table_sizes": "the default for tables as rows grow to a million, an hour",
+    "table_sizes": "the default for tables as rows grow to a million, half an hour",
     "pruned": "what searches find that leave candidates out early, 6 minutes",
     "intervals": "coverage of intervals and of sets of classes, 10 minutes",
     "accuracy": "the default for tables and its rivals on eighty real ones, 3 hours",

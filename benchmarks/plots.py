@@ -83,7 +83,11 @@ def speed(rows, path):
         fontsize=9,
     )
     figure.legend(loc="outside upper center", ncols=3)
-    _save(figure, path)
+    figures = [
+        f"{title}, {column}: {significant(ratio)}"
+        for title, column, ratio in zip(table.title, table.column, table.ratio)
+    ]
+    _save(figure, path, metadata=described(figures))
 
 
 def first_fits(jobs, path):
@@ -109,7 +113,11 @@ def first_fits(jobs, path):
             axis.tick_params(length=0, labelbottom=axis is axes[-1])
             axis.spines[:].set_visible(False)
         axes[-1].set_xlabel("seconds")
-        _save(figure, path)
+        figures = [
+            f"{title}: {', '.join(significant(each) for each in seconds[[*bars]].dropna())}"
+            for title, seconds in jobs.iterrows()
+        ]
+        _save(figure, path, metadata=described(figures))
 
 
 def losses_and_seconds(panels, path, color="black", **savefig):
@@ -174,6 +182,11 @@ def _name_points(axis, models):
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
+
+
+def described(figures):
+    """The figures as metadata of a picture, so that a test can compare them with those of a report."""
+    return {"Description": "; ".join(figures)}
 
 
 def _save(figure, path, **savefig):

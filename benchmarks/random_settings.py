@@ -1,8 +1,8 @@
 """Seventy random settings of a network and its data, drawn once by a seed, for `--speed`.
 
 Single jobs show where the library is fast and where it is slow; a draw shows what to expect. Numbers of
-rows, columns and units are drawn on a log scale, the rest uniformly. A fit has
-at most `WORK` multiplications and `STEPS` minibatches, for which MLPClassifier needs two seconds at most.
+rows, columns and units are drawn on a log scale, the rest uniformly. A fit has at
+most `WORK` multiplications and `STEPS` minibatches: MLPClassifier needs two seconds at most.
 """
 
 from itertools import pairwise

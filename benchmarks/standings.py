@@ -1,6 +1,7 @@
 """The report and the picture of `accuracy.py`: other models' losses over ours, by task.
 
-Each task has a list of the tables that confirm, on which no setting was chosen, and one of all tables.
+Each task has a list of the tables that confirm, on which hardly any setting was chosen
+(`decisions.md` names them), and one of all tables.
 The picture is of the former.
 """
 
@@ -49,7 +50,7 @@ def lists(results):
         title = f"{task.capitalize()}, {loss_name}"
         if len(confirming) < len(task_results):
             found[f"{title}: all tables"] = task_results
-        found[f"{title}: confirming tables, on which no setting was chosen"] = confirming
+        found[f"{title}: confirming tables, on which hardly any setting was chosen"] = confirming
     return {title: part for title, part in found.items() if len(part)}
 
 

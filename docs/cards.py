@@ -38,6 +38,7 @@ def draw(folder):
     bars(folder / "speed.svg", "one fit, after the first of the process", ratios)
     jobs = {
         "digits, random search": "random search, digits, 30 candidates x 5 folds",
+        "breast_cancer, random search": "random search, breast_cancer, 30 x 5 folds",
         "digits, six widths": "GridSearchCV, digits pipeline, 6 widths x 5 folds",
         "small networks": "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds",
     }

@@ -22,6 +22,10 @@ SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
 RIVAL, FAST, STOPPED = "CatBoost", "LightGBM", "stopped LightGBM"
 TREES = [FAST, "XGBoost", "HistGradientBoosting"]  # with default parameters
 SOLVERS = "adam", "sgd", "lbfgs"
+SOME_ROWS = (
+    "partial_fit, digits, (100,), 200 rows",
+    "partial_fit, 20 features, (64, 64), 200 rows",
+)
 TASKS = {"classifier": "log-loss", "regressor": "RMSE"}  # and their losses
 FIRST_FITS = {
     "fit": "one fit, breast_cancer",
@@ -97,7 +101,10 @@ def speed_figures():
     jobs = table("speed", "both float64")
 
     def ratios(start, *dtypes):
-        """The range of the jobs whose names begin like this, in each of the dtypes."""
+        """The range of the jobs whose names begin like this, in each of the dtypes.
+
+        `start` may be a tuple of beginnings.
+        """
         ranges = []
         for dtype in dtypes or ("float64",):
             cells = jobs.loc[jobs.index.str.startswith(start), f"both {dtype}"]
@@ -115,9 +122,9 @@ def speed_figures():
         "wide_fit": ratios("fit, 10000x784", *both),
         "lbfgs": ratios("lbfgs"),
         "one_row": ratios("partial_fit, digits, (100,), 1 rows", *both),
-        "some_rows": ratios("partial_fit, digits, (100,), 200 rows"),
+        "some_rows": ratios(SOME_ROWS, *both),
         "many_rows": ratios("partial_fit, 20 features, (64, 64), 20000 rows", *both),
-        "predict": ratios("predict"),
+        "predict": ratios("predict", *both),
     } | settings_figures()
 
 
@@ -281,12 +288,14 @@ def table_sizes_figures():
 
 
 def sources():
-    """The versions and the machines that the reports are of."""
+    """The versions and the machines that the reports are of, and the kernels of BLAS there."""
     groups = {}
     for path in sorted(REPORTS.glob("*/report.md")):
-        source = r"^(.+), \d+ of \d+ CPUs.* skdense ([\d.]+\w*),"
+        source = r"^(.+), \d+ of \d+ CPUs.* skdense ([\d.]+\w*),(?:.*openblas (\w+) x)?"
         found = re.search(source, path.read_text(encoding="utf-8"), re.MULTILINE)
         of = f"skdense {found[2]}, {found[1]}"
+        if found[3]:
+            of += f" (OpenBLAS for {found[3]})"
         groups.setdefault(of, []).append(f"`{path.parent.name}`")
     # Reports of other versions or machines than most are named.
     usual = max(groups, key=lambda of: len(groups[of]))

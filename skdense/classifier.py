@@ -52,8 +52,8 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         - 'adamw' is Adam with decoupled weight decay, see `weight_decay`.
         - 'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits the
           number of iterations, and `tol` is the tolerance on the gradient. Validation data are not
-          used: `early_stopping` has no effect, and of the loss and score attributes, only `loss_` and
-          `init_losses_` are set.
+          used: `early_stopping` has no effect, `X_val` raises an error, and of the loss and score
+          attributes, only `loss_` and `init_losses_` are set.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the

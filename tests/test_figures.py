@@ -47,9 +47,10 @@ REPORT = """
 def reports(figures, monkeypatch, tmp_path):
     """A function that writes a report in the place of the real ones."""
 
-    def write(name, text, version="0.5.0", processor="AMD EPYC"):
+    def write(name, text, version="0.5.0", processor="AMD EPYC", pools="libgomp x 2"):
         (tmp_path / name).mkdir(exist_ok=True)
-        settings = f"{processor}, 2 of 2 CPUs; Linux, Python 3.13, skdense {version}, numpy 2.4.6."
+        settings = f"{processor}, 2 of 2 CPUs; Linux, Python 3.13, skdense {version}, numpy 2.4.6"
+        settings += f"; thread pools: {pools}; environment: no thread or kernel setting."
         (tmp_path / name / "report.md").write_text(f"{text}\n\n{settings}\n", "utf-8")
 
     monkeypatch.setattr(figures, "REPORTS", tmp_path)
@@ -82,7 +83,7 @@ def accuracy_report(*ratios):
     titles = [
         f"**{task}: {half}** (2 tables)"
         for task in ("Classification, log-loss", "Regression, RMSE")
-        for half in ("all tables", "confirming tables, on which no setting was chosen")
+        for half in ("all tables", "confirming tables, on which hardly any setting was chosen")
     ]
     lists = [REPORT.format(ratio=ratio).strip() for ratio in ratios]
     return "\n\n".join([*chain.from_iterable(zip(titles, lists, strict=True)), HALVES.strip()])
@@ -153,6 +154,33 @@ def test_a_report_of_another_version_or_machine_is_named(figures, reports):
     assert figures.sources() == {
         "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.1, AMD EPYC"
     }
+    reports("speed", "", version="0.6.0", processor="Intel", pools="libscipy_openblas Haswell x 2")
+    assert figures.sources() == {
+        "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.0, Intel (OpenBLAS for Haswell)"
+    }
+
+
+def test_pictures_of_speed_have_the_figures_of_the_reports(figures):
+    """A suite draws its picture beside its report: both come from one run."""
+    Image = pytest.importorskip("PIL.Image")
+    jobs = figures.table("speed", "both float64")
+    ratios = {
+        f"{job}, {column}: {cell.split('**')[1]}"
+        for column in jobs
+        for job, cell in jobs[column].items()
+        if cell
+    }
+    assert figures_of(Image, figures.REPORTS / "speed" / "speed.png") == ratios
+    scripts = figures.tables("first_fits")[0].iloc[:4]
+    columns = ["empty folder, s", "full folder, s", "later, s", "MLPClassifier, s"]
+    seconds = {f"{job}: {', '.join(filter(None, scripts.loc[job, columns]))}" for job in scripts.index}
+    assert figures_of(Image, figures.REPORTS / "first_fits" / "first_fits.png") == seconds
+
+
+def figures_of(Image, path):
+    """What a picture says in its metadata about what it shows."""
+    with Image.open(path) as picture:
+        return set(picture.text["Description"].split("; "))
 
 
 def test_the_picture_of_losses_and_seconds_has_the_figures_of_the_report(figures):

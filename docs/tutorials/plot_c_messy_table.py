@@ -9,8 +9,8 @@ A complete example: parse the columns, find leaks, fit, save, export, and monito
 # Messy data
 # ----------
 # The rows are members of an invented sports club at the end of a month. The target is whether they left
-# in the next month. Strings contain amounts of money, percentages and two date formats, postcodes
-# begin with zeros, some rows are duplicated, and `refund` is paid to members who have left. The
+# in the next month. Strings contain amounts of money, percentages and two date formats, some postcodes
+# begin with a zero, some rows are duplicated, and `refund` is paid to members who have left. The
 # function `members` that generates the rows is in the script, which you can download below.
 
 import tempfile
@@ -88,9 +88,9 @@ for warning in caught:
 print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
-# Amounts, percentages and dates are parsed, and each conversion is reported. IDs are not used.
-# `model.encoder_.dropped_` contains the reasons; for the postcode, it suggests to use a part of the
-# digits.
+# Amounts, percentages and dates are parsed, and conversions that may be wrong are reported. IDs are not
+# used. `model.encoder_.dropped_` contains the reasons; for the postcode, it suggests to use a part of
+# the digits.
 #
 # Check for leaks
 # ---------------

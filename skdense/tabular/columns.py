@@ -126,10 +126,10 @@ class TableEncoder(TransformerMixin, Saved):
         Raises
         ------
         ValueError
-            If X has no rows, another number of rows than y or two columns of the same name, or if no
-            column can be used.
+            If X is neither a data frame nor a 2-D array, has no rows, another number of rows than y or
+            two columns of the same name, or if no column can be used.
         TypeError
-            If X is sparse, or neither a data frame nor a 2-D array.
+            If X is sparse.
         """
         self._fit(X, y)
         return self
@@ -222,10 +222,10 @@ class TableEncoder(TransformerMixin, Saved):
         Raises
         ------
         ValueError
-            If X has no rows, a column is missing, or the values of a column have another type than in
-            `fit` and cannot be converted to it.
+            If X is neither a data frame nor a 2-D array or has no rows, a column is missing, or the
+            values of a column have another type than in `fit` and cannot be converted to it.
         TypeError
-            If X is sparse, or neither a data frame nor a 2-D array.
+            If X is sparse.
         """
         return self._written(self._read(X))
 

@@ -129,9 +129,9 @@ class BaseTabular(Saved):
             If pandas, LightGBM or, for strings that may be dates, skrub is missing. The extra `tables`
             installs them.
         TypeError
-            If X is neither a data frame nor a dense 2-D array.
+            If X is sparse.
         ValueError
-            If the data or parameters are invalid.
+            If X is neither a data frame nor a 2-D array, or if the data or parameters are invalid.
         """
         from skdense.tabular.columns import TableEncoder  # which needs the extra `tables`
 
