@@ -40,12 +40,12 @@ def members(n, first_month, n_months, seed):
     month = pd.Timestamp(first_month) + pd.to_timedelta(days, "D")
     since = month - pd.to_timedelta(rng.gamma(2, 300, n).astype(int), "D")
     fee, discount = rng.lognormal(6.5, 0.6, n), rng.choice([0, 5, 12.5, 20], n)
-    region, visits = rng.integers(0, 40, n), rng.poisson(5, n)
+    region, visits = rng.integers(0, 20, n), rng.poisson(5, n)
     words = ["asked about classes", "app broken", "angry", "thanks", "great coach"]
     notes = [" ".join(rng.choice(words, 2)) for _ in range(n)]
     leaving = 1.6 * np.array(["angry" in note or "broken" in note for note in notes])
     leaving += np.log(fee) - 0.08 * discount - 0.3 * visits - 6.5
-    leaving += 1.5 * (region % 7 == 0)
+    leaving += 1.5 * (region % 5 == 0)
     left = rng.random(n) < 1 / (1 + np.exp(-leaving))
     table = pd.DataFrame(
         {
@@ -54,7 +54,7 @@ def members(n, first_month, n_months, seed):
             "since": since.strftime("%Y-%m-%d"),
             "fee": [f"€{each:,.2f}" for each in fee],
             "discount": [f"{each:g}%" for each in discount],
-            "postcode": [f"{each:02d}{rng.integers(3):03d}" for each in region],
+            "postcode": [f"{each:02d}{rng.integers(1000):03d}" for each in region],
             "plan": rng.choice(["basic", "plus", "family"], n),
             "visits": np.where(rng.random(n) < 0.2, np.nan, visits),
             "note": notes,
