@@ -2,7 +2,8 @@
 
 Single jobs show where the library is fast and where it is slow; a draw shows what to expect. Numbers of
 rows, columns and units are drawn on a log scale, the rest uniformly. A fit has at
-most `WORK` multiplications and `STEPS` minibatches: MLPClassifier needs two seconds at most.
+most `WORK` multiplications and `STEPS` minibatches: MLPClassifier needs little more than a second
+with BLAS on one thread, and up to three on two cores.
 """
 
 from itertools import pairwise

@@ -289,21 +289,30 @@ def table_sizes_figures():
 
 def sources():
     """The versions and the machines that the reports are of, and the kernels of BLAS there."""
-    groups = {}
+    groups, kernels = {}, {}
     for path in sorted(REPORTS.glob("*/report.md")):
         source = r"^(.+), \d+ of \d+ CPUs.* skdense ([\d.]+\w*),(?:.*openblas (\w+) x)?"
         found = re.search(source, path.read_text(encoding="utf-8"), re.MULTILINE)
         of = f"skdense {found[2]}, {found[1]}"
-        if found[3]:
-            of += f" (OpenBLAS for {found[3]})"
         groups.setdefault(of, []).append(f"`{path.parent.name}`")
+        if found[3]:
+            kernels.setdefault(found[3], []).append(f"`{path.parent.name}`")
     # Reports of other versions or machines than most are named.
     usual = max(groups, key=lambda of: len(groups[of]))
     texts = [
         of if of == usual else f"{', '.join(groups[of])} with {of}"
         for of in sorted(groups, key=lambda of: of != usual)
     ]
-    return {"sources": "; ".join(texts)}
+    text = "; ".join(texts)
+    if kernels:
+        usual = max(kernels, key=lambda kernel: len(kernels[kernel]))
+        others = [
+            f"{', '.join(names)}: {kernel}"
+            for kernel, names in kernels.items()
+            if kernel != usual
+        ]
+        text += f" (OpenBLAS {'; '.join([usual, *others])})"
+    return {"sources": text}
 
 
 READERS = {

@@ -154,9 +154,11 @@ def test_a_report_of_another_version_or_machine_is_named(figures, reports):
     assert figures.sources() == {
         "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.1, AMD EPYC"
     }
-    reports("speed", "", version="0.6.0", processor="Intel", pools="libscipy_openblas Haswell x 2")
+    for name, kernel in {"costs": "Haswell", "serving": "Haswell", "speed": "SkylakeX"}.items():
+        pools = f"libscipy_openblas {kernel} x 2"
+        reports(name, "", version="0.6.0", processor="Intel", pools=pools)
     assert figures.sources() == {
-        "sources": "skdense 0.6.0, Intel; `speed` with skdense 0.6.0, Intel (OpenBLAS for Haswell)"
+        "sources": "skdense 0.6.0, Intel (OpenBLAS Haswell; `speed`: SkylakeX)"
     }
 
 
