@@ -419,7 +419,6 @@ def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses)
         (100, 7, None, 7, True),
         (100, 50, 3, 3, False),
         (100, 50, 1, 2, False),
-        (2, 1, None, 2, True),
     ],
 )
 def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
@@ -433,6 +432,19 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     assert len(told) == is_told
     message = f"sample(s), too few for 8 folds: {n_folds} folds are used"
     assert all(message in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1, 2], r"the largest class of y has 1 sample\(s\) of positive weight, but 2 are needed"),
+        ([0.5, 1.5], r"y has 2 sample\(s\) of positive weight, but 3 are needed"),
+    ],
+)
+def test_an_error_says_how_many_rows_are_needed(y, message):
+    model = TabularRegressor() if isinstance(y[0], float) else TabularClassifier()
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.arange(len(y))[:, None], y)
 
 
 # --- single models -----------------------------------------------------------------------------------

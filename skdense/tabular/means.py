@@ -69,12 +69,12 @@ class LevelMeans(TransformerMixin, Saved):
         splitter = KFold if is_number else StratifiedKFold
         cv = splitter(_FOLDS, shuffle=True, random_state=self.random_state)
         effects, alpha = _held_out_effects(indicators, targets, [*cv.split(indicators, y)])
-        _, of_levels = _ridge(indicators, targets, alpha)
+        _, level_effects = _ridge(indicators, targets, alpha)
         self._levels = encoder.categories_
         ends = np.cumsum([len(levels) for levels in self._levels])
         self._means = [
-            np.float32([*(mean_of_all + of_column), mean_of_all])
-            for of_column in np.split(of_levels, ends[:-1])
+            np.float32([*(mean_of_all + column_effects), mean_of_all])
+            for column_effects in np.split(level_effects, ends[:-1])
         ]
         return np.hstack([X, np.float32(mean_of_all + effects).reshape(len(X), -1)])
 
@@ -111,8 +111,8 @@ def _held_out_effects(indicators, targets, splits):
     for alpha in _ALPHAS:
         effects, loss = np.empty((*levels.shape, targets.shape[1])), 0.0
         for train, test in splits:
-            intercepts, of_levels = _ridge(indicators[train], targets[train], alpha)
-            effects[test] = of_levels[levels[test]]
+            intercepts, level_effects = _ridge(indicators[train], targets[train], alpha)
+            effects[test] = level_effects[levels[test]]
             loss += np.sum((targets[test] - intercepts - effects[test].sum(axis=1)) ** 2)
         if loss < lowest:
             chosen, lowest = (effects, alpha), loss

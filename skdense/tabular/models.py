@@ -109,13 +109,15 @@ def number_of_folds(
         n_folds = _FOLDS_OF_MORE_ROWS
     elif len(y) >= _SOME_ROWS and not is_classification:
         n_folds = _FOLDS_OF_SOME_ROWS
-    what, most, has_trees = "y", len(y), y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
+    what, most, fewest, has_trees = "y", len(y), 3, y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
     if is_classification:
         class_sizes = np.unique(y, return_counts=True)[1]
-        what, most = "the largest class of y", class_sizes.max()
+        what, most, fewest = "the largest class of y", class_sizes.max(), 2
         has_trees = len(class_sizes) <= _MOST_CLASSES
     if is_fast:
         n_folds = _FOLDS_OF_FAST if has_trees else n_folds // 2
+    if most < fewest:
+        raise ValueError(f"{what} has {most} sample(s) of positive weight, but {fewest} are needed")
     possible = most if groups is None else min(most, len(np.unique(groups[has_weight])))
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:

@@ -71,8 +71,12 @@ def folder_for(version: str) -> tuple[Path | None, str]:
     `version` is TensorFlow's, empty if it is not installed. SKDENSE_CACHE_DIR names another folder, or
     none. If the folder is a link, its target is checked and used.
     """
+    if not version:
+        return None, "TensorFlow is not installed"
+    if os.environ.get("SKDENSE_PLAIN_TENSORFLOW"):
+        return None, "SKDENSE_PLAIN_TENSORFLOW is set"
     if not is_tested(version):
-        return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
+        return None, f"TensorFlow {version} is not tested"
     path = os.environ.get("SKDENSE_CACHE_DIR")
     if path is not None:
         try:
