@@ -35,7 +35,7 @@ from skdense.ensemble.uncertainty import check_confidence_level
 from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
-from skdense.tabular.means import OTHER, LevelMeans
+from skdense.tabular.means import OTHER, LevelMeans, numbers_of
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
 from skdense.version import __version__
 
@@ -543,13 +543,17 @@ def _scaled(graph, view, X):
 def _with_means(graph, means, X):
     """A LevelMeans: the means of a level stand in the row with the number of the level."""
     blocks = [X]
-    for (place, frequency), levels, values in zip(
-        means.columns, means._levels, means._means, strict=True
-    ):
-        places = graph("Gather", X, np.array([place]), axis=1)
-        if frequency is not None:
-            n_rows = graph("Gather", X, np.array([frequency]), axis=1)
-            places = graph("Where", graph("Greater", n_rows, np.float32(0)), places, np.float32(OTHER))
+    for columns, levels, values in zip(means.columns, means._levels, means._means, strict=True):
+        if isinstance(columns, list):
+            indicators = graph("Gather", X, np.array(columns), axis=1)
+            places = graph("MatMul", indicators, numbers_of(columns)[:, None])
+        else:
+            place, frequency = columns
+            places = graph("Gather", X, np.array([place]), axis=1)
+            if frequency is not None:
+                n_rows = graph("Gather", X, np.array([frequency]), axis=1)
+                is_known = graph("Greater", n_rows, np.float32(0))
+                places = graph("Where", is_known, places, np.float32(OTHER))
         row = graph(
             "LabelEncoder",
             places,

@@ -15,14 +15,16 @@ from sklearn.pipeline import Pipeline
 
 from skdense import TabularClassifier, TabularRegressor, trusted_types
 from skdense.onnx import to_onnx
-from skdense.tabular.means import LevelMeans
+from skdense.tabular import TableEncoder
+from skdense.tabular.means import LevelMeans, level_columns
 from skdense.tabular.models import Task, models_of
 
 N_LEVELS, N = 601, 5_200
 RNG = np.random.default_rng(0)
 SHOPS = RNG.integers(N_LEVELS, size=N)
 TABLE = pd.DataFrame({"shop": [f"shop{shop}" for shop in SHOPS], "size": RNG.normal(size=N)})
-TABLE.loc[::50, "shop"] = None
+TABLE["region"] = [f"region{shop % 25}" for shop in SHOPS]
+TABLE.loc[::50, ["shop", "region"]] = None
 SALES = RNG.normal(size=N_LEVELS)[SHOPS] + TABLE["size"].to_numpy() + RNG.normal(size=N)
 LABELS = np.where(SALES > 0, "high", "low")
 OLD, NEW = slice(0, 5_000), slice(5_000, N)
@@ -36,6 +38,7 @@ def fitted():
 def with_new_shops():
     table = TABLE[NEW].copy()
     table.iloc[:20, 0] = "a new shop"
+    table.iloc[10:30, 2] = "a new region"
     return table
 
 
@@ -70,8 +73,9 @@ def effects_of_rows(effects, codes):
 @pytest.mark.parametrize("share", [0, 0.75])
 def test_means_are_those_of_a_ridge_regression_on_the_levels(target_type, y, share):
     """Rare and new levels, whose frequency is 0, are one level; held-out rows choose the penalty."""
-    levels = np.random.default_rng(0).integers(30, size=(300, 2))
-    y = np.where(RNG.random(300) < share, levels[:, 1] % len(np.unique(y)), y)
+    rng = np.random.default_rng(0)
+    levels = rng.integers(30, size=(300, 2))
+    y = np.where(rng.random(300) < share, levels[:, 1] % min(4, len(np.unique(y))), y)
     rows = np.log(1 + np.arange(30.0))
     X = np.column_stack([levels[:, 0] / 30, rows[levels[:, 0]], levels[:, 1] / 30]).astype(np.float32)
     means = LevelMeans([(0, 1), (2, None)], target_type=target_type, random_state=0)
@@ -98,6 +102,30 @@ def test_means_are_those_of_a_ridge_regression_on_the_levels(target_type, y, sha
     assert_allclose(in_fit, np.hstack([X[:200], expected]), atol=0.001)
     expected = mean + effects_of_rows(effects_of_levels(codes[:200], targets, alpha), codes)
     assert_allclose(later, np.hstack([X, expected.reshape(300, -1)]), atol=0.001)
+
+
+def test_indicators_tell_levels_apart_as_places_do():
+    rng = np.random.default_rng(0)
+    levels = rng.integers(30, size=400)
+    indicators = np.eye(30, dtype=np.float32)[levels]
+    indicators[levels == 7] = 0  # a level that the table does not have
+    y = rng.normal(size=400) + levels % 3
+    by_place = LevelMeans([(0, None)], random_state=0)
+    by_indicators = LevelMeans([[*range(30)]], random_state=0)
+    for method in ("fit_transform", "transform"):
+        arguments = (y,) if method == "fit_transform" else ()
+        places = getattr(by_place, method)(levels[:, None].astype(np.float32), *arguments)
+        assert_allclose(getattr(by_indicators, method)(indicators, *arguments)[:, 30], places[:, 1])
+
+
+def test_columns_with_means_have_places_or_many_indicators():
+    table = TABLE[OLD].assign(few=[f"kind{i % 19}" for i in range(5_000)])
+    encoder = TableEncoder().fit(table)
+    columns = level_columns(encoder.output_roles_, encoder.output_sources_)
+    names = encoder.get_feature_names_out()
+    shop, region = (names[[*column]].tolist() for column in columns)
+    assert shop == ["shop:place", "shop:frequency"]
+    assert sorted(region) == sorted([*(f"region=region{i}" for i in range(25)), "region:missing"])
 
 
 def test_means_of_one_column_leave_out_what_another_one_explains():
@@ -151,6 +179,7 @@ def test_onnx_has_the_means(fitted):
     inputs = {
         "shop": table[["shop"]].fillna("").to_numpy(object),
         "size": table[["size"]].to_numpy(),
+        "region": table[["region"]].fillna("").to_numpy(object),
     }
     labels, proba = session.run(["label", "probabilities"], inputs)
     assert_array_equal(labels.ravel(), fitted.predict(table))

@@ -206,7 +206,8 @@ class BaseTabular(Saved):
             fitted.encoder_ = TableEncoder(self.column_kinds)
             matrix = fitted.encoder_._fit(table.X, y, table.splits)
             task = task._replace(
-                n_columns=matrix.shape[1], levels=level_columns(fitted.encoder_.output_roles_)
+                n_columns=matrix.shape[1],
+                levels=level_columns(fitted.encoder_.output_roles_, fitted.encoder_.output_sources_),
             )
             if constraints:
                 signs = monotone.encoded_constraints(constraints, fitted.encoder_)
@@ -290,9 +291,10 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     folds. With fewer than 400 training rows, early stopping is off, and networks of `plain` are trained
     for more epochs than those of `ramps`. By default, `trees`, `deep` and `means` are used for at most
     10 classes, `deep` and `means` for at least 5,000 rows, and `linear`, `sparse` and `constant` for
-    fewer than 10,000 rows. `means` is used only if at least a tenth of the rows have categories that
-    are too rare for a separate encoded column. `sparse` is used only for binary classification with at
-    most ``max(1000, 5 * n_encoded_columns)`` rows.
+    fewer than 10,000 rows. `means` is used only if a column has at least 20 encoded categories, or if
+    at least a tenth of its rows have categories that are too rare for a separate encoded column.
+    `sparse` is used only for binary classification with at most ``max(1000, 5 * n_encoded_columns)``
+    rows.
 
     Parameters
     ----------

@@ -18,6 +18,8 @@ _FOLDS = 5
 """The means of a row of the fit are learned from the rows of other folds."""
 OTHER = -1.0
 """The place of a level that the table does not tell apart from others."""
+_FEWEST_LEVELS = 20
+"""Of fewer indicators there are no means: trees tell these levels apart in a few splits."""
 
 
 class LevelMeans(TransformerMixin, Saved):
@@ -30,10 +32,11 @@ class LevelMeans(TransformerMixin, Saved):
 
     Parameters
     ----------
-    columns : list of (int, int or None), default=()
-        For each column of the table with many levels, the encoded columns with the place of the level
-        and with the logarithm of its rows. The latter is None if all levels have equally many rows, and
-        0 for levels of one row and new ones.
+    columns : list of (int, int or None) or list of int, default=()
+        For each column of the table with many levels, the encoded columns by which these are told
+        apart. A tuple has the one with the place of the level and the one with the logarithm of its
+        rows, which is 0 for levels of one row and new ones, or None if all levels have equally many
+        rows. A list has those of the indicators of levels.
 
     target_type : {"continuous", "binary", "multiclass"}, default="continuous"
         What y is.
@@ -44,7 +47,7 @@ class LevelMeans(TransformerMixin, Saved):
 
     def __init__(
         self,
-        columns: list[tuple[int, int | None]] | tuple = (),
+        columns: list[tuple[int, int | None] | list[int]] | tuple = (),
         *,
         target_type: Literal["continuous", "binary", "multiclass"] = "continuous",
         random_state: int | RandomState | None = None,
@@ -87,12 +90,22 @@ class LevelMeans(TransformerMixin, Saved):
         return np.hstack(blocks)
 
     def _places(self, X):
-        """The places of levels, by which they are told apart: (n_samples, n_columns)."""
-        places = [
-            X[:, place] if rows is None else np.where(X[:, rows] > 0, X[:, place], OTHER)
-            for place, rows in self.columns
-        ]
+        """The places of levels, or the numbers of their indicators: (n_samples, n_columns)."""
+        places = []
+        for columns in self.columns:
+            if isinstance(columns, list):
+                places.append(X[:, columns] @ numbers_of(columns))
+            else:
+                place, rows = columns
+                places.append(
+                    X[:, place] if rows is None else np.where(X[:, rows] > 0, X[:, place], OTHER)
+                )
         return np.column_stack(places)
+
+
+def numbers_of(indicators: list[int]) -> NDArray:
+    """The numbers of levels, which are 0 where no indicator is 1."""
+    return np.arange(1, len(indicators) + 1, dtype=np.float32)
 
 
 def _ridge(indicators, targets, alpha):
@@ -119,10 +132,16 @@ def _held_out_effects(indicators, targets, splits):
     return chosen
 
 
-def level_columns(roles: NDArray) -> list[tuple[int, int | None]]:
-    """The `columns` of :class:`LevelMeans` by the roles of the columns of an encoded table."""
-    after = [*roles[1:], ""]  # the frequency of levels follows their place
-    return [
-        (place, place + 1 if after[place] == "frequency" else None)
-        for place in map(int, np.flatnonzero(roles == "place"))
-    ]
+def level_columns(roles: NDArray, sources: NDArray) -> list[tuple[int, int | None] | list[int]]:
+    """The `columns` of :class:`LevelMeans` by the roles and sources of those of an encoded table."""
+    columns = []
+    for source in dict.fromkeys(sources):
+        places, rows, indicators = (
+            np.flatnonzero((sources == source) & (roles == role)).tolist()
+            for role in ("place", "frequency", "level")
+        )
+        if places:
+            columns.append((places[0], rows[0] if rows else None))
+        elif len(indicators) >= _FEWEST_LEVELS:
+            columns.append(indicators)
+    return columns

@@ -55,9 +55,9 @@ class Task(NamedTuple):
         The `loss`, `quantile` and `delta` of a regressor, for y of deviation 1; none of a classifier.
     network_params : dict
         What the user sets of networks.
-    levels : list of (int, int or None)
-        The encoded columns with the place and the frequency of levels, a pair for each column of the
-        table that has them, see `LevelMeans`; none before the table is read.
+    levels : list of (int, int or None) or list of int
+        The encoded columns that tell levels apart, for each column of the table with many of them, see
+        `LevelMeans`; none before the table is read.
     monotonic_cst : list of int or None
         The constraints of the columns, -1, 0 or 1, if there are some; before the table is read, those
         that the user has set.
@@ -75,7 +75,7 @@ class Task(NamedTuple):
     n_outputs: int
     loss_params: dict[str, Any]
     network_params: dict[str, Any]
-    levels: list[tuple[int, int | None]] | tuple = ()
+    levels: list[tuple[int, int | None] | list[int]] | tuple = ()
     monotonic_cst: list[int] | None = None
     is_fast: bool = False
     has_deep: bool = False
