@@ -129,12 +129,13 @@ def _ctrl_c_interrupts():
 
 @pytest.fixture(autouse=True)
 def _signals_are_answered():
-    """Let no signal get lost in a callback of the garbage collector, nor a test wait for ever for one.
+    """Let no signal get lost in the garbage collector, nor a test wait for ever for one.
 
-    hypothesis and Dask register such callbacks. If a signal comes while one runs, CPython discards what
-    the signal's handler raises.
+    hypothesis and Dask register callbacks of it, and models of earlier tests, such as LightGBM's, have
+    finalizers. If a signal comes while one runs, CPython discards what the signal's handler raises.
     """
     callbacks, gc.callbacks[:] = gc.callbacks[:], []
+    gc.freeze()
     if not hasattr(signal, "setitimer"):
         yield
     else:
@@ -142,6 +143,7 @@ def _signals_are_answered():
         yield
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+    gc.unfreeze()
     gc.callbacks[:0] = callbacks
 
 
