@@ -35,7 +35,7 @@ from skdense.ensemble.uncertainty import check_confidence_level
 from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
-from skdense.tabular.means import OTHER, LevelMeans, numbers_of
+from skdense.tabular.means import OTHER, LevelMeans, level_numbers
 from skdense.tabular.views import CLIP, LIMITS, TableScaler
 from skdense.version import __version__
 
@@ -546,7 +546,7 @@ def _with_means(graph, means, X):
     for columns, levels, values in zip(means.columns, means._levels, means._means, strict=True):
         if isinstance(columns, list):
             indicators = graph("Gather", X, np.array(columns), axis=1)
-            places = graph("MatMul", indicators, numbers_of(columns)[:, None])
+            places = graph("MatMul", indicators, level_numbers(columns)[:, None])
         else:
             place, frequency = columns
             places = graph("Gather", X, np.array([place]), axis=1)

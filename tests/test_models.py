@@ -447,6 +447,12 @@ def test_an_error_says_how_many_rows_are_needed(y, message):
         model.fit(np.arange(len(y))[:, None], y)
 
 
+def test_two_rows_are_enough_without_trees():
+    model = TabularRegressor(models=["linear", "constant"])
+    with pytest.warns(UserWarning, match="too few for 8 folds"):
+        assert np.isfinite(model.fit([[1.0], [2.0]], [1.0, 2.0]).predict([[1.5]])).all()
+
+
 # --- single models -----------------------------------------------------------------------------------
 
 

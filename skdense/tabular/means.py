@@ -1,5 +1,6 @@
 """Means of y by level: a number for each column of many levels, learned from the rows of a member."""
 
+from collections import defaultdict
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ _FOLDS = 5
 OTHER = -1.0
 """The place of a level that the table does not tell apart from others."""
 _FEWEST_LEVELS = 20
-"""Of fewer indicators there are no means: trees tell these levels apart in a few splits."""
+"""Columns with fewer indicators have no means: a few splits of a tree tell these levels apart."""
 
 
 class LevelMeans(TransformerMixin, Saved):
@@ -32,11 +33,11 @@ class LevelMeans(TransformerMixin, Saved):
 
     Parameters
     ----------
-    columns : list of (int, int or None) or list of int, default=()
-        For each column of the table with many levels, the encoded columns by which these are told
-        apart. A tuple has the one with the place of the level and the one with the logarithm of its
-        rows, which is 0 for levels of one row and new ones, or None if all levels have equally many
-        rows. A list has those of the indicators of levels.
+    columns : list of tuples and lists of int, default=()
+        For each column of the table with many levels, the encoded columns that identify the level. A
+        tuple contains the column with the place of the level, and the column with the logarithm of its
+        number of rows, which is 0 for new levels and levels of one row, or None if all levels have
+        equally many rows. A list contains the columns with the indicators of the levels.
 
     target_type : {"continuous", "binary", "multiclass"}, default="continuous"
         What y is.
@@ -94,7 +95,7 @@ class LevelMeans(TransformerMixin, Saved):
         places = []
         for columns in self.columns:
             if isinstance(columns, list):
-                places.append(X[:, columns] @ numbers_of(columns))
+                places.append(X[:, columns] @ level_numbers(columns))
             else:
                 place, rows = columns
                 places.append(
@@ -103,8 +104,8 @@ class LevelMeans(TransformerMixin, Saved):
         return np.column_stack(places)
 
 
-def numbers_of(indicators: list[int]) -> NDArray:
-    """The numbers of levels, which are 0 where no indicator is 1."""
+def level_numbers(indicators: list[int]) -> NDArray:
+    """The numbers 1, 2, ... of the levels with indicators; 0 is left for all other levels."""
     return np.arange(1, len(indicators) + 1, dtype=np.float32)
 
 
@@ -134,14 +135,14 @@ def _held_out_effects(indicators, targets, splits):
 
 def level_columns(roles: NDArray, sources: NDArray) -> list[tuple[int, int | None] | list[int]]:
     """The `columns` of :class:`LevelMeans` by the roles and sources of those of an encoded table."""
+    by_source = defaultdict(lambda: defaultdict(list))
+    for column, (source, role) in enumerate(zip(sources, roles, strict=True)):
+        by_source[source][role].append(column)
     columns = []
-    for source in dict.fromkeys(sources):
-        places, rows, indicators = (
-            np.flatnonzero((sources == source) & (roles == role)).tolist()
-            for role in ("place", "frequency", "level")
-        )
-        if places:
-            columns.append((places[0], rows[0] if rows else None))
-        elif len(indicators) >= _FEWEST_LEVELS:
-            columns.append(indicators)
+    for by_role in by_source.values():
+        if "place" in by_role:
+            [place] = by_role["place"]
+            columns.append((place, next(iter(by_role["frequency"]), None)))
+        elif len(by_role["level"]) >= _FEWEST_LEVELS:
+            columns.append(by_role["level"])
     return columns

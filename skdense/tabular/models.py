@@ -55,9 +55,8 @@ class Task(NamedTuple):
         The `loss`, `quantile` and `delta` of a regressor, for y of deviation 1; none of a classifier.
     network_params : dict
         What the user sets of networks.
-    levels : list of (int, int or None) or list of int
-        The encoded columns that tell levels apart, for each column of the table with many of them, see
-        `LevelMeans`; none before the table is read.
+    levels : list of tuples and lists of int
+        The `columns` of `LevelMeans`; none before the table is read.
     monotonic_cst : list of int or None
         The constraints of the columns, -1, 0 or 1, if there are some; before the table is read, those
         that the user has set.
@@ -109,15 +108,15 @@ def number_of_folds(
         n_folds = _FOLDS_OF_MORE_ROWS
     elif len(y) >= _SOME_ROWS and not is_classification:
         n_folds = _FOLDS_OF_SOME_ROWS
-    what, most, fewest, has_trees = "y", len(y), 3, y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
+    what, most, has_trees = "y", len(y), y.ndim == 1 or y.shape[1] <= _MOST_OUTPUTS
     if is_classification:
         class_sizes = np.unique(y, return_counts=True)[1]
-        what, most, fewest = "the largest class of y", class_sizes.max(), 2
+        what, most = "the largest class of y", class_sizes.max()
         has_trees = len(class_sizes) <= _MOST_CLASSES
     if is_fast:
         n_folds = _FOLDS_OF_FAST if has_trees else n_folds // 2
-    if most < fewest:
-        raise ValueError(f"{what} has {most} sample(s) of positive weight, but {fewest} are needed")
+    if most < 2:
+        raise ValueError(f"{what} has {most} sample(s) of positive weight, but 2 are needed")
     possible = most if groups is None else min(most, len(np.unique(groups[has_weight])))
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:
@@ -251,6 +250,10 @@ def _trees(task: Task, are_deep: bool = False) -> BaseEstimator:
     """Boosted trees: small ones, or deep ones, whose leaves follow the number of rows."""
     import lightgbm
 
+    if not task.n_classes and task.n_rows < 3:  # a member would be fitted to one row
+        raise ValueError(
+            f"y has {task.n_rows} sample(s) of positive weight, but 3 are needed for LightGBM's trees"
+        )
     settings = {**TREES, "n_estimators": _most_rounds(task)}
     if are_deep:
         leaves = max(2, min(task.n_trained_on // _ROWS_PER_LEAF, _MOST_LEAVES))
