@@ -410,6 +410,15 @@ def test_parts_of_dates_are_those_of_skrub(zone):
     assert_allclose(seconds - np.nanmedian(seconds), expected - expected.median(), atol=8)
 
 
+def test_bools_may_come_with_strings_of_missing_values():
+    X = pd.DataFrame({"c": [True, False] * 20})
+    columns = TableEncoder().fit(X)
+    for new in ([True, False, ""], [True, False, "NA"], [True, 0, None], pd.Categorical([True, False])):
+        new = pd.Series(new, dtype=None if isinstance(new, pd.Categorical) else object)
+        written = columns.transform(pd.DataFrame({"c": new}))[:2, 0]
+        assert_array_equal(written, columns.transform(X)[:2, 0])
+
+
 @pytest.mark.parametrize("form", ["%d/%m/%Y", "%m.%d.%Y"])
 def test_a_day_above_12_shows_whether_days_or_months_come_first(form):
     dates = pd.date_range("2024-01-01", "2024-12-12")
@@ -657,6 +666,28 @@ def test_amounts_are_the_numbers_that_they_show(name):
     written = TableEncoder().fit_transform(pd.DataFrame({"c": MESSY[name][0]}))
     numbers = np.floor(factor * MONEY) if name == "millions" else MONEY
     assert_array_equal(written, TableEncoder().fit_transform(pd.DataFrame({"c": numbers})))
+
+
+@pytest.mark.parametrize("column_kinds", [None, {"c": "number"}])
+@pytest.mark.parametrize("thousands", [".", ","])
+@given(st.lists(st.integers(10, 10**7), min_size=3, max_size=20, unique=True))
+@settings(max_examples=10)
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_among_strings_of_amounts_are_those_numbers(thousands, column_kinds, values):
+    """Some numbers of a sheet may be text. Only text has a decimal mark."""
+    values = [1e-7, 1e17, Decimal("12.5"), True, *(value / 1000 for value in values)]
+    decimal = "," if thousands == "." else "."
+    strings = [f"1{thousands}0{i}{decimal}25" for i in range(10, 40)]
+    numbers = pd.DataFrame({"c": [*values, *(1000.25 + i for i in range(10, 40))]}, dtype=float)
+    mixed = pd.DataFrame({"c": pd.Series([*values, *strings], dtype=object)})
+    written = TableEncoder().fit_transform(numbers)
+    assert_array_equal(TableEncoder(column_kinds).fit_transform(mixed), written)
+    assert_array_equal(
+        TableEncoder().fit(numbers).transform(mixed[: len(values)]), written[: len(values)]
+    )
+    columns = TableEncoder(column_kinds).fit(pd.DataFrame({"c": strings}))
+    for dtype in (object, "category"):
+        assert_array_equal(columns.transform(mixed.astype(dtype)), columns.transform(numbers))
 
 
 @pytest.mark.filterwarnings("ignore:column .* is read as")

@@ -130,6 +130,8 @@ def test_single_values_that_cannot_be_read_are_missing_with_a_warning():
         ({"zip": {"kind": "category", "unit": "m"}}, r"'zip': .* no other key, got \['unit'\]"),
         ({"price": {"kind": "number", "decimal": ";"}}, "'price': decimal must be '.' or ',', got ';'"),
         ({"price": {"kind": "number", "unit": 3}}, "'price': unit must be a str, got 3"),
+        ({"when": {"kind": "date", "format": None}}, "'when': format must be a str or a list of str, "),
+        ({"when": {"kind": "date", "format": [3]}}, r"'when': format must .* list of str, got \[3\]"),
         (
             {"when": "number"},
             "'when' has numbers, by column_kinds, .* 200 of 200 values cannot, .* 'decimal' mark and",
@@ -170,6 +172,22 @@ def test_a_unit_that_the_user_gives_is_the_only_one_that_is_read():
     with pytest.warns(UserWarning, match="50 of 200 values cannot be read as numbers"):
         encoder = TableEncoder(column_kinds={"c": {"kind": "number", "unit": "€"}}).fit(table)
     assert_array_equal(np.isnan(encoder.transform(table)[:, 0]), np.arange(N) % 4 == 0)
+
+
+def test_a_unit_may_stand_before_the_number():
+    before = pd.DataFrame({"c": [f"kg {i}.5" for i in range(N)]})
+    after = pd.DataFrame({"c": [f"{i}.5 kg" for i in range(N)]})
+    encoder = TableEncoder(column_kinds={"c": {"kind": "number", "unit": "kg"}})
+    with warnings.catch_warnings(action="error"):
+        assert_array_equal(encoder.fit_transform(before), encoder.fit_transform(after))
+
+
+def test_what_the_user_says_of_strings_holds_after_a_fit_to_numbers_and_dates():
+    encoder = TableEncoder(column_kinds={"when": KINDS["when"], "price": KINDS["price"]})
+    strings = X[["when", "price"]]
+    typed = pd.DataFrame({"when": DAYS, "price": 1000.0 * np.arange(N) + 7.5})
+    with warnings.catch_warnings(action="error"):
+        assert_array_equal(encoder.fit(typed).transform(strings), encoder.fit_transform(strings))
 
 
 def test_numbers_may_be_dates_if_the_user_gives_their_format():

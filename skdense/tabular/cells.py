@@ -6,9 +6,11 @@ characters, and `search` with a pattern that begins in many places gets strings 
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice, product
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -125,19 +127,29 @@ def to_text(value: Any) -> str:
     return text
 
 
+def to_number_or_text(value: Any) -> float | str:
+    """A number or bool as a float, which needs no decimal mark; anything else as a string."""
+    return float(value) if isinstance(value, (Real, np.bool_, Decimal)) else to_text(value)
+
+
 def parse_number(text: str) -> float:
     """The number that a string shows."""
     return float(text.replace("\u2212", "-"))
 
 
-def parse_amount(text: str, decimal: str, unit: str | None = None) -> tuple[float, str] | None:
+def parse_amount(value: float | str, decimal: str, unit: str | None = None) -> tuple[float, str] | None:
     """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit.
 
-    Currencies and "%" are always units; `unit` may be another one, such as "kg".
+    Currencies and "%" are always units; `unit` may be another one, such as "kg". A number has no unit.
     """
-    text, other_unit = text.strip(), ""
-    if unit and text.endswith(unit) and _UNITS.fullmatch(unit) is None:
-        text, other_unit = text.removesuffix(unit).rstrip(), unit
+    if not isinstance(value, str):
+        return value, ""
+    text, other_unit = value.strip(), ""
+    if unit and _UNITS.fullmatch(unit) is None:
+        if text.endswith(unit):
+            text, other_unit = text.removesuffix(unit).rstrip(), unit
+        elif text.startswith(unit):
+            text, other_unit = text.removeprefix(unit).lstrip(), unit
     match = _AMOUNT.fullmatch(text)
     if match is None:
         return None
@@ -163,27 +175,27 @@ def spellings(text: str) -> list[str]:
     return [other for other in dict.fromkeys(texts) if to_text(other) == text]
 
 
-def factorized(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
-    """Values as numbers of distinct strings, and these, with None for missing ones."""
+def factorized(values: Any, missing: Any, convert: Callable = to_text) -> tuple[np.ndarray, list]:
+    """Values as numbers of distinct ones after `convert`, and these, with None for missing ones."""
     if values.dtype.kind in "mM":
         values = pd.Series(values)
     values = np.asarray(values, dtype=object)
-    texts: dict[str, int] = {}
+    distinct: dict[Any, int] = {}
     codes = [
-        texts.setdefault("" if is_missing else x if type(x) is str else to_text(x), len(texts))
+        distinct.setdefault("" if is_missing else x if type(x) is str else convert(x), len(distinct))
         for x, is_missing in zip(values, pd.isna(values))
     ]
-    levels: dict[str | None, int] = {}
+    levels: dict[Any, int] = {}
     places = [
-        levels.setdefault(None if x in missing or x.isspace() else x, len(levels))
-        for x in map(to_text, texts)
+        levels.setdefault(None if x in missing or str(x).isspace() else x, len(levels))
+        for x in map(convert, distinct)
     ]
     return np.array(places, np.intp)[codes], list(levels)
 
 
-def count_rows(codes: np.ndarray, texts: list[str | None]) -> np.ndarray:
-    """The number of rows of each distinct string, 0 for missing ones."""
-    return np.bincount(codes, minlength=len(texts)) * [text is not None for text in texts]
+def count_rows(codes: np.ndarray, levels: list) -> np.ndarray:
+    """The number of rows of each distinct value, 0 for missing ones."""
+    return np.bincount(codes, minlength=len(levels)) * [level is not None for level in levels]
 
 
 def may_be_date(text: str) -> bool:

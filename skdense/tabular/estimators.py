@@ -105,8 +105,8 @@ class BaseTabular(Saved):
         X : data frame or array-like of shape (n_samples, n_features)
             The data. Columns may have any type and missing values.
         y : array-like of shape (n_samples,)
-            Class labels of any type for the classifier; real values for the regressor, which also
-            supports the shape (n_samples, n_outputs).
+            Class labels for the classifier, of the types that scikit-learn's classifiers support; real
+            values for the regressor, which also supports the shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Rows of weight zero are ignored, and their out-of-fold predictions
             are NaN. Weights do not affect the encoding of columns. Prediction intervals and sets depend

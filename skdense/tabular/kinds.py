@@ -28,6 +28,8 @@ from skdense.tabular.cells import (
     parse_dates,
     parse_number,
     shown,
+    to_number_or_text,
+    to_text,
 )
 from skdense.tabular.levels import (
     MANY_LEVELS,
@@ -158,6 +160,8 @@ class Column:
     readable = frozenset({"categories", "strings"})
     """Other kinds of values that are read by their strings."""
     source, expected = "its values in fit", ""
+    _converted = staticmethod(to_text)
+    """What a value becomes before `_parsed` reads it."""
 
     def __init__(self, name: str):
         self.name = name
@@ -186,7 +190,8 @@ class Column:
             if kind == self.kind:
                 return self._read(values, report), None
             if kind in self.readable or (self.kind != "numbers" and pd.isna(values).all()):
-                return self._read_texts(*factorized(values, MISSING), containers_in(values), report)
+                cells = factorized(values, MISSING, self._converted)
+                return self._read_cells(*cells, containers_in(values), report)
             raise ValueError(f"they are {kind}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
             raise self.not_readable(error) from error
@@ -198,18 +203,18 @@ class Column:
             f"read as {self.kind}: {reason}"
         )
 
-    def _read_texts(self, codes, texts, containers, report):
-        values = self._parsed(texts, report)
-        counts = count_rows(codes, texts)
+    def _read_cells(self, codes, cells, containers, report):
+        values = self._parsed(cells, report)
+        counts = count_rows(codes, cells)
         is_unread = counts * np.isnan(values)
         n_unread, n = is_unread.sum() + len(containers), counts.sum() + len(containers)
         if not n_unread:
             return values[codes], None
-        example = texts[np.argmax(is_unread)] if is_unread.any() else containers[0]
+        example = cells[np.argmax(is_unread)] if is_unread.any() else containers[0]
         if n_unread == n > 1:
             # A value with digits says more about its format than a word.
-            has_digit = is_unread * [any(map(str.isdigit, text or "")) for text in texts]
-            example = texts[np.argmax(has_digit)] if has_digit.any() else example
+            has_digit = is_unread * [any(map(str.isdigit, cell or "")) for cell in cells]
+            example = cells[np.argmax(has_digit)] if has_digit.any() else example
             raise ValueError(f"{n} of {n} values cannot, such as {shown(example)}{self.expected}")
         text = f"has values that cannot be read as {self.kind} and count as missing"
         return values[codes], Unread(n_unread, n, example, text)
@@ -292,6 +297,7 @@ class Numbers(Column):
 
     kind, outputs = "numbers", [("", "number")]
     decimal = unit = ""
+    _converted = staticmethod(to_number_or_text)
 
     @property
     def expected(self) -> str:
@@ -306,14 +312,16 @@ class Numbers(Column):
             return np.asarray(values, np.float64)
         return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
 
-    def _parsed(self, texts, report):
-        return np.array([np.nan if text is None else self._number(text) for text in texts])
+    def _parsed(self, cells, report):
+        return np.array([np.nan if cell is None else self._number(cell) for cell in cells])
 
-    def _number(self, text):
+    def _number(self, cell):
+        if not isinstance(cell, str):
+            return cell
         if self.decimal:
-            number, unit = parse_amount(text, self.decimal, self.unit) or (np.nan, "")
+            number, unit = parse_amount(cell, self.decimal, self.unit) or (np.nan, "")
             return number if unit in ("", CURRENCIES.get(self.unit, self.unit)) else np.nan
-        return parse_number(text) if NUMBER.fullmatch(text) else np.nan
+        return parse_number(cell) if NUMBER.fullmatch(cell) else np.nan
 
     def _learn(self, values):
         self.shift, self.scale = shift_and_scale(values)
@@ -327,6 +335,7 @@ class Durations(Numbers):
     """Durations: their seconds, shifted."""
 
     kind, outputs, expected = "durations", [("", "duration")], ""
+    _converted = staticmethod(to_text)
 
     def _read(self, values, report):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")

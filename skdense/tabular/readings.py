@@ -6,6 +6,7 @@ wrong guess does more harm than a question. If nearly all can, a remark says wha
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from skdense.tabular.cells import (
     parse_amount,
     parse_dates,
     shown,
+    to_number_or_text,
+    to_text,
 )
 from skdense.tabular.kinds import Column, Dates, Durations, Ignored, Levels, Numbers
 
@@ -76,8 +79,12 @@ class Reading(NamedTuple):
     remark: str
 
 
-def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[Column, str]:
-    """The kind of a column by its distinct strings and the number of rows of each, and a remark."""
+def column_of_strings(name: str, cells: list[float | str], counts: np.ndarray) -> tuple[Column, str]:
+    """The kind of a column by its distinct strings and the number of rows of each, and a remark.
+
+    There may be numbers among the strings.
+    """
+    texts = [*map(to_text, cells)]
     if form := format_of_dates(texts):
         other = _other_order(texts, form)
         entry = {"kind": "date", "format": other}
@@ -92,10 +99,14 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
         if is_code.any() and (same_length or is_code @ counts >= _CODES * counts.sum()):
             return Levels(name, "strings"), ""
         return Numbers(name), ""
-    for read in (_amounts, _dates, _numbers):
-        if reading := read(name, texts, counts, is_number):
-            return _decided(name, texts, counts, reading)
-    return Levels(name, "strings"), ""
+    reading = (
+        _amounts(name, cells, counts, is_number)
+        or _dates(name, texts, counts)
+        or _numbers(name, counts, is_number)
+    )
+    if reading is None:
+        return Levels(name, "strings"), ""
+    return _decided(name, texts, counts, reading)
 
 
 def _decided(name, texts, counts, reading):
@@ -128,7 +139,7 @@ def format_of_dates(texts: list[str]) -> str | None:
     except ImportError:
         raise ImportError("reading strings as dates needs skrub: python -m pip install skrub") from None
 
-    usual = [text for text in texts if re.search("(19|20)[0-9][0-9]", text)]  # no year such as 0001
+    usual = [text for text in texts if re.search("(1[7-9]|2[01])[0-9][0-9]", text)]  # not 0001
     try:
         form = ToDatetime().fit(pd.Series(usual or texts, dtype=object)).format_
     except RejectColumn:
@@ -146,9 +157,9 @@ def _other_order(texts, form):
     return other if form.startswith("%m") and _are_dates(texts, other) else ""
 
 
-def _amounts(name, texts, counts, is_number):
+def _amounts(name, cells, counts, is_number):
     """Numbers with a currency, a percent sign, or separators."""
-    parsed = {mark: [parse_amount(text, mark) for text in texts] for mark in ".,"}
+    parsed = {mark: [parse_amount(cell, mark) for cell in cells] for mark in ".,"}
     decimal, other = sorted(parsed, key=lambda mark: -sum(compress(counts, parsed[mark])))
     amounts = parsed[decimal]
     is_read = np.array([amount is not None for amount in amounts])
@@ -156,13 +167,13 @@ def _amounts(name, texts, counts, is_number):
     if n_read < _NEARLY_ALL * counts.sum() or n_read <= is_number @ counts:
         return None
     units = sorted({amount[1] for amount in amounts if amount})
-    doubt = _doubt_of_amounts(texts, amounts, parsed[other], units)
+    doubt = _doubt_of_amounts(cells, amounts, parsed[other], units)
     column = Numbers(name)
     column.decimal, column.unit = decimal, units[0]
     entry = {"kind": "number", "decimal": decimal} | ({"unit": units[0]} if units[0] else {})
     unit = f" with {units[0]!r}" if units[0] else ""
     first = np.argmax(is_read & ~is_number)
-    example, (value, _) = shown(texts[first]), amounts[first]
+    example, (value, _) = shown(cells[first]), amounts[first]
     return Reading(
         is_read,
         appearance=f"looks numeric, for example {example}",
@@ -173,27 +184,31 @@ def _amounts(name, texts, counts, is_number):
     )
 
 
-def _doubt_of_amounts(texts, amounts, amounts_by_other_mark, units):
+def _doubt_of_amounts(cells, amounts, amounts_by_other_mark, units):
     """Why it is not certain which numbers the strings show, or ""."""
-    has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", text)) for text in texts]
+    has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", str(cell))) for cell in cells]
     if len(units) > 1:
         names = ", ".join(repr(unit) if unit else "none" for unit in units)
         return f"the units differ: {names}"
-    if _marks_are_uncertain(texts, amounts, amounts_by_other_mark):
+    if _marks_are_uncertain(cells, amounts, amounts_by_other_mark):
         return "the decimal mark is ambiguous"
-    if all(has_spaces) and not any(map(_MARK.search, texts)) and units == [""]:
+    if all(has_spaces) and not any(map(_has_mark, cells)) and units == [""]:
         return "they may be codes"
     return ""
 
 
-def _marks_are_uncertain(texts, amounts, amounts_by_other_mark):
+def _marks_are_uncertain(cells, amounts, amounts_by_other_mark):
     """Whether there are points or commas, but no string that only one mark of decimals can read."""
-    has_mark = [_MARK.search(text) is not None for text in texts]
+    has_mark = [*map(_has_mark, cells)]
     decided = (a and not b and m for a, b, m in zip(amounts, amounts_by_other_mark, has_mark))
     return any(has_mark) and not any(decided)
 
 
-def _dates(name, texts, counts, is_number):
+def _has_mark(cell):
+    return isinstance(cell, str) and _MARK.search(cell) is not None
+
+
+def _dates(name, texts, counts):
     """Dates of one format among other values, or of two formats."""
     texts_by_format = _texts_by_format(texts, counts)
     dates = {text for alike in texts_by_format.values() for text in alike}
@@ -228,7 +243,7 @@ def _texts_by_format(texts, counts):
     return texts_by_format
 
 
-def _numbers(name, texts, counts, is_number):
+def _numbers(name, counts, is_number):
     """Numbers among other values."""
     n_read = is_number @ counts
     has_many = n_read > counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
@@ -272,10 +287,10 @@ def guessed_column(name: str, values: Any) -> tuple[Column, list[str], str]:
             reason = text
         else:
             remarks.append(f"column {name!r}: {text}")
-    texts, counts = distinct_texts(values, MISSING)
+    cells, counts = distinct_cells(values, to_number_or_text)
     column = Levels(name, kind)
-    if texts:
-        column, remark = column_of_strings(name, texts, counts)
+    if cells:
+        column, remark = column_of_strings(name, cells, counts)
         remarks += [remark] if remark else []
     return column, remarks, reason
 
@@ -287,11 +302,11 @@ def _inferred_kind(name, values):
         raise ValueError(f"{error}: column {name!r} of X") from None
 
 
-def distinct_texts(values: Any, missing: Any) -> tuple[list[str], np.ndarray]:
-    """The distinct values as strings, without missing ones, and the number of rows of each."""
-    codes, texts = factorized(values, missing)
-    counts = count_rows(codes, texts)
-    return [*compress(texts, counts)], counts[counts > 0]
+def distinct_cells(values: Any, convert: Callable) -> tuple[list, np.ndarray]:
+    """The distinct values after `convert`, without missing ones, and the number of rows of each."""
+    codes, cells = factorized(values, MISSING, convert)
+    counts = count_rows(codes, cells)
+    return [*compress(cells, counts)], counts[counts > 0]
 
 
 def remarks_on_integers(column: Column, values: Any, reason: str) -> tuple[list[str], str]:
@@ -375,6 +390,11 @@ def _checked_entry(name, entry):
         raise ValueError(f"{beginning}: decimal must be '.' or ',', got {entry['decimal']!r}")
     if not isinstance(entry.get("unit", ""), str):
         raise ValueError(f"{beginning}: unit must be a str, got {entry['unit']!r}")
+    formats = entry.get("format", "")
+    if not isinstance(formats, str) and not (
+        isinstance(formats, (list, tuple)) and all(isinstance(form, str) for form in formats)
+    ):
+        raise ValueError(f"{beginning}: format must be a str or a list of str, got {formats!r}")
     return entry
 
 
@@ -397,14 +417,14 @@ def column_as(entry: dict, name: str, values: Any) -> Column:
 
 def _numbers_as(entry, name, values):
     column = Numbers(name)
-    if _inferred_kind(name, values) not in ("categories", "strings"):
-        return column
-    texts, counts = distinct_texts(values, MISSING)
+    cells, counts = [], np.zeros(0, int)
+    if _inferred_kind(name, values) in ("categories", "strings"):
+        cells, counts = distinct_cells(values, to_number_or_text)
     marks = [entry["decimal"]] if "decimal" in entry else [".", ","]
     unit = entry.get("unit")
-    parsed = {mark: [parse_amount(text, mark, unit) for text in texts] for mark in marks}
+    parsed = {mark: [parse_amount(cell, mark, unit) for cell in cells] for mark in marks}
     n_read = {mark: sum(compress(counts, amounts)) for mark, amounts in parsed.items()}
-    n_numbers = sum(count for text, count in zip(texts, counts) if NUMBER.fullmatch(text))
+    n_numbers = sum(count for cell, count in zip(cells, counts) if NUMBER.fullmatch(to_text(cell)))
     best = max(marks, key=n_read.get)
     if not entry.keys() & {"decimal", "unit"} and n_numbers >= n_read[best]:
         return column  # plain numbers, which may have an exponent
@@ -416,9 +436,9 @@ def _numbers_as(entry, name, values):
             f"column {name!r} has amounts in different units, {listed}: pass one of them, for example "
             f"{_parameter(name, entry | {'unit': max(units)})}; the other units then count as missing"
         )
-    if others and _marks_are_uncertain(texts, parsed[best], parsed[others[0]]):
+    if others and n_read[best] and _marks_are_uncertain(cells, parsed[best], parsed[others[0]]):
         raise ValueError(
-            f"column {name!r} has amounts such as {shown(texts[0])}, with an ambiguous decimal mark: "
+            f"column {name!r} has amounts such as {shown(cells[0])}, with an ambiguous decimal mark: "
             f"pass {_parameter(name, entry | {'decimal': '.'})}, or ',' as decimal"
         )
     column.decimal, column.unit = best, unit or max(units, default="")
@@ -426,11 +446,13 @@ def _numbers_as(entry, name, values):
 
 
 def _dates_as(entry, name, values):
-    if _inferred_kind(name, values) == "dates":
-        return Dates(name, values)
-    texts, counts = distinct_texts(values, MISSING)
-    forms = entry.get("format", ())
+    forms = entry.get("format", [])
     forms = [forms] if isinstance(forms, str) else [*forms]
+    if _inferred_kind(name, values) == "dates":
+        column = Dates(name, values)
+        column.formats = forms  # of strings in new tables
+        return column
+    texts, counts = distinct_cells(values, to_text)
     if not forms and texts:
         form = format_of_dates(texts)
         forms = [form] if form else [*_texts_by_format(texts, counts)]
