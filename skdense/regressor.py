@@ -181,7 +181,8 @@ default='glorot_uniform'
         The score on validation samples that early stopping uses. None is R2, as in MLPRegressor, except
         for the losses 'quantile', 'absolute_error' and 'huber': for these it is the negative loss,
         because R2 is a score for predictions of the mean. 'loss' is the negative loss. Other values are
-        scorers, as for :class:`LowLevelMLPClassifier`.
+        scorers, as for :class:`LowLevelMLPClassifier`. Early stopping by R2 needs at least two
+        validation samples whose weight is not zero.
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.

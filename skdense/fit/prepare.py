@@ -125,6 +125,8 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
     )
     dtype = np.dtype(np.float64) if estimator.solver == LBFGS else draws.training.X.dtype
     _check_some_weight(draws.training, draws.validation, dtype)
+    if estimator.early_stopping and draws.validation is not None:
+        _check_r2_is_defined(estimator, encoder, draws.validation)
 
     batch_size, batch_capacity = _batch_size(estimator, draws.training.n_samples, inputs.incremental)
     hyper = _hyper(estimator, inputs, encoder, draws, batch_size)
@@ -330,6 +332,19 @@ def _check_some_weight(training: Data, validation: Data | None, dtype: np.dtype)
             f"the samples to {name} have no weight: all sample weights, multiplied by class "
             f"weights, are {tiny if weights.any() else 'zero'}; change the weights or the split, for "
             "example with validation_fraction"
+        )
+
+
+def _check_r2_is_defined(estimator: Estimator, encoder: Encoder, validation: Data) -> None:
+    """Raise if early stopping compares epochs by R2, but only one validation sample has a weight."""
+    if "r2" not in encoder.scores or estimator.scoring not in (None, "r2"):
+        return
+    weights = validation.select(validation.weights)
+    if (validation.n_samples if weights is None else np.count_nonzero(weights)) < 2:
+        raise ValueError(
+            f"early stopping with scoring={estimator.scoring!r} uses R2, which needs at least two "
+            "validation samples with a weight above 0, got 1; use more validation samples, for example "
+            "with validation_fraction, or scoring='loss'"
         )
 
 
