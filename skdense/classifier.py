@@ -385,7 +385,8 @@ default='glorot_uniform'
         `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
         `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. Changes of
         all other parameters take effect in the next call. Each call is one epoch of the schedule; the
-        cosine restarts after `max_iter` epochs.
+        cosine restarts after `max_iter` epochs. After units were removed from `coefs_` and
+        `intercepts_` by hand, call `fit` with ``warm_start=True`` first, which starts a new optimizer.
 
         Parameters
         ----------
@@ -407,7 +408,7 @@ default='glorot_uniform'
         ------
         ValueError
             If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
-            set, or training diverged.
+            set, the shapes of `coefs_` have changed since the last call, or training diverged.
         """
         return fit_estimator(self, FitInput(X, y, sample_weight, classes=classes, incremental=True))
 

@@ -181,7 +181,8 @@ default='glorot_uniform'
         The score on validation samples that early stopping uses. None is R2, as in MLPRegressor, except
         for the losses 'quantile', 'absolute_error' and 'huber': for these it is the negative loss,
         because R2 is a score for predictions of the mean. 'loss' is the negative loss. Other values are
-        scorers, as for :class:`LowLevelMLPClassifier`.
+        scorers, as for :class:`LowLevelMLPClassifier`. Early stopping by R2 needs at least two
+        validation samples whose weight is not zero.
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.
@@ -362,7 +363,8 @@ default='glorot_uniform'
         `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`, `beta_1`,
         `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. Changes of all other
         parameters take effect in the next call. Each call is one epoch of the schedule; the cosine
-        restarts after `max_iter` epochs.
+        restarts after `max_iter` epochs. After units were removed from `coefs_` and `intercepts_` by
+        hand, call `fit` with ``warm_start=True`` first, which starts a new optimizer.
 
         Parameters
         ----------
@@ -381,7 +383,8 @@ default='glorot_uniform'
         Raises
         ------
         ValueError
-            If a parameter or the data are invalid, `early_stopping` is set, or training diverged.
+            If a parameter or the data are invalid, `early_stopping` is set, the shapes of `coefs_` have
+            changed since the last call, or training diverged.
         """
         return fit_estimator(self, FitInput(X, y, sample_weight, incremental=True))
 

@@ -3,6 +3,7 @@
 Equal means what it does in test_parity.py, and nearly all fits share a shape here, too.
 """
 
+import pickle
 import warnings
 
 import numpy as np
@@ -97,6 +98,38 @@ def test_the_optimizer_that_lbfgs_left_out_is_made_anew():
     new.set_params(solver="adam", learning_rate_init=0.01, max_iter=1).fit(X, y)
 
     np.testing.assert_array_equal(model.coefs_[0], new.coefs_[0])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_partial_fit_is_refused_after_units_were_removed_and_a_warm_start_continues_as_there(solver):
+    X, y = make_problem("binary")
+    models, Xs = CLASSIFIERS.all_three(X, **SHAPE, solver=solver, learning_rate_init=0.05, max_iter=5)
+    kept = [1, 4, 6]
+    for model, its_X in zip(models, Xs):
+        model.fit(its_X, y)
+        model.coefs_ = [model.coefs_[0][:, kept], model.coefs_[1][kept], model.coefs_[2]]
+        model.intercepts_ = [model.intercepts_[0][kept], *model.intercepts_[1:]]
+        model.set_params(hidden_layer_sizes=(3, 4))
+        before = pickle.dumps(vars(model))
+        message = "arrays of other shapes" if model is models[0] else "could not be broadcast"
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(its_X, y)
+        if model is models[0]:
+            assert pickle.dumps(vars(model)) == before
+        model.set_params(warm_start=True).fit(its_X, y)
+        model.partial_fit(its_X, y)
+
+    assert_same_model(*models, X)
+
+
+def test_units_that_were_removed_from_one_layer_only_are_an_error():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**SHAPE, max_iter=3).fit(X, y)
+    model.coefs_[0], model.intercepts_[0] = model.coefs_[0][:, 1:], model.intercepts_[0][1:]
+    model.set_params(hidden_layer_sizes=(6, 4), warm_start=True)
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"coefs_ must have the shapes .*\(6, 4\).*\(7, 4\)"):
+            method(X, y)
 
 
 def test_verbose_prints_the_same_line_for_partial_fit_which_does_not_warn(capsys):

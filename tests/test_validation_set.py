@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
@@ -328,6 +328,60 @@ def test_without_any_score_early_stopping_has_no_network_to_keep(score):
         assert not hasattr(model, "coefs_")
     model.set_params(early_stopping=False).fit(X, y, **of_one_class)  # no score is needed
     assert model.loss_ < model.loss_curve_[0]
+
+
+ONE_WEIGHT = np.arange(16) == 5
+NUMBERS, NUMBERS_VAL = np.exp(X[:, 0]), np.exp(X_VAL[:, 0])
+
+
+@pytest.mark.parametrize("scoring", [None, "r2"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_early_stopping_by_r2_refuses_a_single_validation_sample(loss, scoring):
+    one = {"X_val": X_VAL[:1], "y_val": NUMBERS_VAL[:1]}
+    one_weight = {"X_val": X_VAL, "y_val": NUMBERS_VAL, "sample_weight_val": ONE_WEIGHT}
+    reg = LowLevelMLPRegressor(loss, **SETTINGS, scoring=scoring, early_stopping=True)
+    for validation in (one, one_weight):
+        with pytest.raises(ValueError, match=r"R2, which needs at least two .* scoring='loss'"):
+            reg.fit(X, NUMBERS, **validation)
+        assert not hasattr(reg, "coefs_")
+    reg.fit(X, NUMBERS, X_val=X_VAL[:2], y_val=NUMBERS_VAL[:2])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"scoring": "loss", "early_stopping": True},
+        {"scoring": "neg_mean_absolute_error", "early_stopping": True},
+        {"loss": "absolute_error", "early_stopping": True},
+        {"early_stopping": False},
+    ],
+)
+def test_a_single_validation_sample_suffices_where_r2_does_not_decide(parameters):
+    reg = LowLevelMLPRegressor(**SETTINGS, **parameters)
+    reg.fit(X, NUMBERS, X_val=X_VAL[:1], y_val=NUMBERS_VAL[:1])
+    weighted = clone(reg).fit(
+        X, NUMBERS, X_val=X_VAL[:1], y_val=NUMBERS_VAL[:1], sample_weight_val=[2.0]
+    )
+    np.testing.assert_allclose(reg.validation_loss_curve_, weighted.validation_loss_curve_)
+    assert len(set(reg.validation_loss_curve_)) > 1
+
+
+def test_a_split_with_one_weighted_sample_is_refused_where_mlp_regressor_keeps_the_first_epoch():
+    parameters = SETTINGS | {"early_stopping": True, "validation_fraction": 0.04}
+    weights = (np.random.default_rng(3).random(100) < 0.6).astype(float)
+    were_fitted = []
+    for seed in range(8):
+        parameters["random_state"] = seed
+        theirs = MLPRegressor(**parameters).fit(X, NUMBERS, weights)
+        ours = LowLevelMLPRegressor(**parameters)
+        if set(theirs.validation_scores_) == {0.0}:
+            with pytest.raises(ValueError, match="validation_fraction"):
+                ours.fit(X, NUMBERS, weights)
+        else:
+            ours.fit(X, NUMBERS, weights)
+            np.testing.assert_allclose(ours.validation_scores_, theirs.validation_scores_)
+        were_fitted.append(hasattr(ours, "coefs_"))
+    assert {*were_fitted} == {True, False}
 
 
 def diverging(**parameters):

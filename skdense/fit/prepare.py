@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from inspect import signature
+from itertools import pairwise
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -116,12 +117,16 @@ def prepare(estimator: Estimator, inputs: FitInput, cache: dict | None = None) -
     encoder = checked.encoder
     layers = hidden_and_output(widths, estimator.activation, checked.training.targets.shape[1])
     criterion = _criterion(estimator, checked)
-    settings, slots, progress = _optimizer_start(estimator, criterion, continues, inputs)
 
     random_state = check_random_state(estimator.random_state)
     draws = _draw(estimator, inputs, checked, continues, layers, bool(dropout), random_state)
+    settings, slots, progress = _optimizer_start(
+        estimator, criterion, continues, inputs, draws.parameters
+    )
     dtype = np.dtype(np.float64) if estimator.solver == LBFGS else draws.training.X.dtype
     _check_some_weight(draws.training, draws.validation, dtype)
+    if estimator.early_stopping and draws.validation is not None:
+        _check_r2_is_defined(estimator, encoder, draws.validation)
 
     batch_size, batch_capacity = _batch_size(estimator, draws.training.n_samples, inputs.incremental)
     hyper = _hyper(estimator, inputs, encoder, draws, batch_size)
@@ -271,6 +276,12 @@ def _earlier_parameters(estimator: Estimator, n_features: int, layers: tuple[Lay
             f"hidden_layer_sizes gives layers of sizes {sizes}, but training continues from a "
             f"network of sizes {earlier_sizes}: set warm_start=False and call fit, or keep the sizes"
         )
+    shapes = [kernel.shape for kernel in estimator.coefs_]
+    if shapes != [*pairwise(sizes)]:
+        raise ValueError(
+            f"coefs_ must have the shapes {[*pairwise(sizes)]} between layers of sizes {sizes}, got "
+            f"{shapes}"
+        )
     return [*zip(estimator.coefs_, estimator.intercepts_, strict=True)]
 
 
@@ -321,6 +332,19 @@ def _check_some_weight(training: Data, validation: Data | None, dtype: np.dtype)
             f"the samples to {name} have no weight: all sample weights, multiplied by class "
             f"weights, are {tiny if weights.any() else 'zero'}; change the weights or the split, for "
             "example with validation_fraction"
+        )
+
+
+def _check_r2_is_defined(estimator: Estimator, encoder: Encoder, validation: Data) -> None:
+    """Raise if early stopping compares epochs by R2, but only one validation sample has a weight."""
+    if "r2" not in encoder.scores or estimator.scoring not in (None, "r2"):
+        return
+    weights = validation.select(validation.weights)
+    if (validation.n_samples if weights is None else np.count_nonzero(weights)) < 2:
+        raise ValueError(
+            f"early stopping with scoring={estimator.scoring!r} uses R2, which needs at least two "
+            "validation samples with a weight above 0, got 1; use more validation samples, for example "
+            "with validation_fraction, or scoring='loss'"
         )
 
 
@@ -435,7 +459,11 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
 
 
 def _optimizer_start(
-    estimator: Estimator, criterion: dict[str, Any], continues: bool, inputs: FitInput
+    estimator: Estimator,
+    criterion: dict[str, Any],
+    continues: bool,
+    inputs: FitInput,
+    parameters: Parameters,
 ) -> tuple[Settings, list[Parameters], Progress]:
     """The settings of the optimizer, its slots and the progress with which training starts.
 
@@ -443,6 +471,9 @@ def _optimizer_start(
     parameters have changed. A warm start makes a new optimizer, and counts epochs without improvement
     from 0 if they ended the last fit. If the criterion has changed, old and new losses or scores are
     not comparable, so both start with a new best.
+
+    Raises if `partial_fit` would keep the slots of an optimizer of other shapes, because the user has
+    removed or added units.
     """
     solver, schedule = estimator.solver, estimator.learning_rate
     if solver in SCHEDULES[schedule].ignored_by:
@@ -466,8 +497,18 @@ def _optimizer_start(
     if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):
         return settings, [], progress  # models converted from 0.5 have no optimizer state
     state = estimator._optimizer_state
+    if any(_shapes(slot) != _shapes(parameters) for slot in state["slots"]):
+        raise ValueError(
+            "partial_fit continues with the optimizer of the last call, but since then coefs_ and "
+            "intercepts_ were set to arrays of other shapes: set warm_start=True and call fit, which "
+            "starts a new optimizer"
+        )
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
     return settings | state["settings"], state["slots"], progress
+
+
+def _shapes(parameters: Parameters) -> list[list[tuple[int, ...]]]:
+    return [[array.shape for array in layer] for layer in parameters]
 
 
 def _criterion(estimator: Estimator, checked: CheckedInput) -> dict[str, Any]:
