@@ -726,6 +726,31 @@ def test_folds_without_rows_of_positive_weight_are_named():
         CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=np.arange(80) < 20)
 
 
+def test_rows_that_are_held_out_and_trained_on_are_told():
+    X, y = np.arange(40.0)[:, None], np.arange(40.0)
+    rows, ensemble = np.arange(40), CrossFitRegressor(Ridge())
+    halves = [(rows[:21], rows[20:]), (rows[20:], rows[:20])]
+    with pytest.raises(ValueError, match="in fold 1 both have 1 of them, such as sample 20"):
+        clone(ensemble).set_params(cv=halves).fit(X, y)
+    for cv in ([(slice(None), slice(None))], [(rows, rows[-5:] - 40)]):
+        with pytest.raises(ValueError, match="cv must hold out other samples than those to train on"):
+            clone(ensemble).set_params(cv=cv).fit(X, y)
+    clone(ensemble).set_params(cv=halves).fit(X, y, sample_weight=rows != 20)
+
+
+def test_numbers_of_rows_are_read_as_by_scikit_learn():
+    X, y = np.arange(40.0)[:, None], np.arange(40.0) ** 2
+    rows = np.arange(40)
+    halves = [(rows[:20], rows[20:]), (rows[20:], rows[:20])]
+    expected = cross_val_predict(Ridge(), X, y, cv=halves)
+    counted_from_the_end = [(train - 40, fold - 40) for train, fold in halves]
+    masks = [(np.isin(rows, train), np.isin(rows, fold)) for train, fold in halves]
+    for cv in (halves, counted_from_the_end, masks):
+        assert_allclose(CrossFitRegressor(Ridge(), cv).fit(X, y).oof_prediction_, expected)
+    with pytest.raises(ValueError, match="cv must give numbers of the 40 samples: index 40 is out of"):
+        CrossFitRegressor(Ridge(), [(rows, rows + 40)]).fit(X, y)
+
+
 def folds_of_others(cv, left):
     """The folds of `cv` in the numbers of the rows that are left."""
     if isinstance(cv, PredefinedSplit):

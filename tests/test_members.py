@@ -28,6 +28,7 @@ X = rng.normal(5, 3, (120, 3))
 LABELS = (X[:, 0] + rng.normal(size=120) > 5).astype(int) + (X[:, 1] > 7)
 Y = X[:, 0] + 0.3 * rng.normal(size=120)
 WEIGHT = rng.random(120) + 0.1
+EPS = np.finfo(float).eps  # below this, probabilities are limited
 LEARNED = {"cv": KFold(3), "random_state": 0}
 
 
@@ -303,6 +304,34 @@ def test_a_seed_that_is_set_by_either_name_of_catboost_is_one_for_each_member():
         settings = {"iterations": 2, "verbose": False, "allow_writing_files": False, seed: 0}
         ensemble = CrossFitRegressor(catboost.CatBoostRegressor(**settings), **LEARNED).fit(X, Y)
         assert len({member.get_params()[seed] for member in ensemble.estimators_}) == 3
+
+
+# --- logistic regression ------------------------------------------------------------------------------
+
+
+class Bounded(LogisticRegression):
+    """Its scores are bounded, so that no sample is certain."""
+
+    def decision_function(self, X):
+        return np.clip(super().decision_function(X), -1, 1)
+
+
+@pytest.mark.parametrize("member", [LogisticRegression(C=1e4), Bounded()])
+@pytest.mark.parametrize("labels", [LABELS, LABELS > 0])
+def test_arrays_and_frames_have_the_same_probabilities_and_sets(member, labels):
+    far = np.concatenate([X, 100 * X])
+    names, settings = list("abc"), {"cv": 3, "random_state": 0}
+    by_array = CrossFitClassifier(member, **settings).fit(X, labels)
+    by_frame = CrossFitClassifier(member, **settings).fit(pd.DataFrame(X, columns=names), labels)
+    far_frame = pd.DataFrame(far, columns=names)
+    assert_allclose(by_array.temperature_, by_frame.temperature_, rtol=1e-4)
+    proba = by_array.predict_proba(far)
+    assert_allclose(proba, by_frame.predict_proba(far_frame), rtol=1e-4)
+    assert_array_equal(by_array.predict_set(far, 0.9), by_frame.predict_set(far_frame, 0.9))
+    of_members = [part.predict_proba(far).clip(EPS) for part in by_array.estimators_]
+    powers = [p ** (1 / by_array.temperature_) for p in of_members]
+    expected = np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
+    assert_allclose(proba, expected, rtol=1e-9)
 
 
 # --- counts ------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ def _predict_of_linear(model, X):
 
 
 def _is_logistic(model):
-    return getattr(type(model), "predict_proba", None) is LogisticRegression.predict_proba
+    names = "predict_proba", "decision_function"
+    return all(getattr(type(model), name, None) is getattr(LogisticRegression, name) for name in names)
 
 
 def _log_proba_of_logistic(model, X):
@@ -157,7 +158,7 @@ def _log_proba_of_logistic(model, X):
         scores = X @ model.coef_.T + model.intercept_
         if np.isfinite(scores).all():  # `predict_proba` says what is wrong with X
             scores = np.pad(scores, [(0, 0), (1, 0)]) if len(model.classes_) == 2 else scores
-            return log_softmax(scores, axis=1)
+            return np.maximum(log_softmax(scores, axis=1), as_logs(0.0))  # as of `predict_proba`
     return _log_proba(model, X)
 
 

@@ -189,9 +189,11 @@ def draw_splits(
             strata = _strata(usable.y, cv.n_splits, warn)
     cv_object: Any = cv  # a type checker knows the default of `check_cv` only, an int
     splitter: Any = model_selection.check_cv(cv_object, usable.y, classifier=is_classification)
-    drawn = [
-        (rows[train], rows[fold]) for train, fold in splitter.split(usable.X, strata, usable.groups)
-    ]
+    parts = [*splitter.split(usable.X, strata, usable.groups)]
+    try:
+        drawn = [(rows[train], rows[fold]) for train, fold in parts]
+    except IndexError as error:
+        raise ValueError(f"cv must give numbers of the {len(rows)} samples: {error}") from error
     if draws_folds and usable.groups is not None:  # stratified folds of few groups may be empty
         drawn = [split for split in drawn if all(map(len, split))]
     splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in drawn]
@@ -215,14 +217,22 @@ def _strata(y, n_folds, warn):
 
 
 def _check(splits, drawn):
-    """Raise if a member has no rows. Those held out may have no weight, but not in all folds."""
-    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, drawn, strict=True)):
+    """Raise if a member has no rows, or is trained on its fold.
+
+    The rows held out may have no weight, but not in all folds.
+    """
+    for i, ((trained_on, held_out), (_, fold)) in enumerate(zip(splits, drawn, strict=True)):
         for name, part in {"to train on": trained_on, "that are held out": fold}.items():
             if not len(part):
                 raise ValueError(
                     f"cv must give every fold samples {name}, got none in fold {i + 1}; samples of "
                     "weight zero are ignored"
                 )
+        if len(common := np.intersect1d(trained_on, held_out)):
+            raise ValueError(
+                "cv must hold out other samples than those to train on, but in fold "
+                f"{i + 1} both have {len(common)} of them, such as sample {common[0]}"
+            )
     if not any(len(fold) for _, fold in splits):
         raise ValueError("cv must hold out samples of positive weight, got none")
 
