@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier
@@ -376,6 +377,31 @@ def test_a_warm_start_refuses_other_classes(fitted, labels):
     )
     assert "[0 1]" in message
     assert str(np.unique(labels)) in message
+
+
+THREE = np.arange(100) % 3
+THREE_LABELS = np.eye(3, dtype=int)[THREE]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "expected"),
+    [
+        (y, Y_MULTILABEL, "one-dimensional"),
+        (y, csr_array(Y_MULTILABEL), "one-dimensional"),
+        (THREE, THREE_LABELS, "one-dimensional"),
+        (Y_MULTILABEL, y, "an indicator matrix"),
+        (THREE_LABELS, THREE, "an indicator matrix"),
+    ],
+)
+def test_training_that_goes_on_refuses_several_labels_after_one_and_one_after_several(
+    first, later, expected
+):
+    model = small().fit(X, first)
+    for warm_start in (False, True):
+        model.set_params(warm_start=warm_start)
+        assert_refused(model, lambda: model.partial_fit(X, later), match=f"y must be {expected}")
+    assert_refused(model, lambda: model.fit(X, later), match=f"y must be {expected}")
+    model.set_params(warm_start=False).fit(X, later)
 
 
 @pytest.mark.parametrize(

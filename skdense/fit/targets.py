@@ -209,6 +209,13 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
     """The encoder of y, whose labels must be among the earlier ones if training continues."""
     try:
         binarizer, classes = _learn_classes(estimator, y, inputs, continues)
+        labels_type = _type_of(binarizer, classes)
+        if (y.ndim == 2) != (labels_type is Multilabel):
+            expected = "an indicator matrix" if labels_type is Multilabel else "one-dimensional"
+            raise ValueError(
+                f"y must be {expected}, as in the last call, got shape {y.shape}; to train anew on "
+                "other targets, set warm_start=False and call fit"
+            )
         if (continues or inputs.incremental) and estimator.warm_start:
             labels = unique_labels(y)
             if set(labels) != set(classes):
@@ -216,7 +223,7 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {classes}, `y` has {labels}"
                 )
-        encoder = _type_of(binarizer, classes)(estimator.loss, classes, binarizer)
+        encoder = labels_type(estimator.loss, classes, binarizer)
         encoder.check(y, "y")
     except ValueError:
         try:
