@@ -152,7 +152,9 @@ def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tu
     checks = {"dtype": float_dtypes(estimator), "reset": not continues}
     X, y = validated(estimator, inputs.X, inputs.y, multi_output=True, order="C", **checks)
     if continues and estimator.dtype is None:
-        X = X.astype(estimator.coefs_[0].dtype, copy=False)
+        earlier_dtype = estimator.coefs_[0].dtype
+        if earlier_dtype in (np.float32, np.float64):  # weights set by hand may have another dtype
+            X = X.astype(earlier_dtype, copy=False)
     y = one_column(y)
     return X, y, *_check_validation_samples(estimator, inputs, X, y)
 
