@@ -20,13 +20,13 @@ from sklearn.metrics import check_scoring, log_loss
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.base import is_network
 from skdense.core.formulas.layers import hidden_values
 from skdense.exceptions import UnlikeDataWarning
 from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike, validated
 from skdense.fit.results import are_dead
 from skdense.frames import table_of
-from skdense.many import check_networks
 
 __all__ = [
     "Contributions",
@@ -437,6 +437,10 @@ def dead_unit_masks(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     """
     check_is_fitted(estimator)
     network, inputs = beyond_steps(estimator, X)
-    check_networks([network], "fit", "predict")
+    if not is_network(network, "fit", "predict"):
+        raise TypeError(
+            "estimator must be a LowLevelMLPClassifier or LowLevelMLPRegressor that does not override "
+            f"fit or predict, or a Pipeline that ends with one, got {network!r}"
+        )
     layers, parameters = network._layers_and_parameters()
     return [*map(are_dead, hidden_values(layers, parameters, validated(network, inputs, reset=False)))]

@@ -1,9 +1,12 @@
 """Fitting many networks at once: those that can share a program train side by side."""
 
 from itertools import count
+from numbers import Integral
 from typing import TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import check_scalar
 
 from skdense.base import BaseLowLevelMLP, is_network
 from skdense.fit.fitting import fit_together
@@ -61,7 +64,8 @@ def fit_many(
         If there are no networks, one is in the list twice, the lengths of the lists differ, or a
         training diverges. In the last case the other networks are fitted, and this one does not change.
     TypeError
-        If `networks` is not iterable, or an element is of another class or overrides `fit`.
+        If `networks` is not iterable, an element is of another class or overrides `fit`, or `n_jobs` is
+        not an int.
     Exception
         Any other error of a fit, for example because of a parameter, is raised immediately, and no
         network changes. The same applies to Ctrl-C and to exceptions of signal handlers.
@@ -76,8 +80,12 @@ def fit_many(
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
+    if not np.iterable(networks):
+        raise TypeError(f"networks must be a list, got {networks!r}; a single network has `fit`")
     networks = list(networks)
-    check_networks(networks, "fit")
+    _check_networks(networks)
+    if n_jobs is not None:
+        check_scalar(n_jobs, "n_jobs", Integral)
     inputs = _inputs(len(networks), X, y, sample_weight)
     n_over, n_fits = count(1), len(networks)
 
@@ -90,8 +98,8 @@ def fit_many(
     return networks
 
 
-def check_networks(networks: list, *methods: str) -> None:
-    """Raise unless these are networks, at least one, all distinct, that do not override the methods."""
+def _check_networks(networks: list) -> None:
+    """Raise unless these are networks, at least one, all distinct, that do not override `fit`."""
     if not networks:
         raise ValueError(
             "networks must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got none"
@@ -104,12 +112,11 @@ def check_networks(networks: list, *methods: str) -> None:
                 'scikit-learn\'s tools and joblib.Parallel within joblib.parallel_config("threading", '
                 "n_jobs=-1)"
             )
-        for method in methods:
-            if not is_network(network, method):
-                raise TypeError(
-                    f"{type(network).__name__} overrides {method}, which fit_many does not call; put "
-                    "its preprocessing of X into a step of a Pipeline"
-                )
+        if not is_network(network, "fit"):
+            raise TypeError(
+                f"{type(network).__name__} overrides fit, which fit_many does not call; put its "
+                "preprocessing of X into a step of a Pipeline"
+            )
     if len({id(network) for network in networks}) < len(networks):
         raise ValueError("networks must be distinct objects; use sklearn.base.clone")
 
@@ -117,8 +124,14 @@ def check_networks(networks: list, *methods: str) -> None:
 def _inputs(n_networks, X, y, sample_weight):
     """A `FitInput` for each network, from data for all or lists with those of each."""
     # A list of vectors is one X, which `fit` accepts.
-    is_list = isinstance(X, list) and len(X) > 0
+    is_list = isinstance(X, list | tuple) and len(X) > 0
     if not (is_list and all(len(getattr(one, "shape", ())) == 2 for one in X)):
+        has_list = isinstance(sample_weight, list | tuple)
+        if has_list and any(weight is None or np.ndim(weight) for weight in sample_weight):
+            raise ValueError(
+                "sample_weight must be one array, as X is, got a list of the weights of each network; "
+                f"pass X and y as lists of {n_networks} arrays, too"
+            )
         return [FitInput(X, y, sample_weight)] * n_networks
     lists = {"X": X, "y": y, "sample_weight": sample_weight}
     for name, values in lists.items():

@@ -33,6 +33,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.predictors import is_lightgbm
 from skdense.ensemble.uncertainty import check_confidence_level
 from skdense.fit.inputs import MatrixLike
+from skdense.fit.targets import fitted_encoder
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.means import OTHER, LevelMeans, level_numbers
@@ -753,9 +754,10 @@ def _network(graph, model, X, temperature=1.0):
         n_classes = len(model.classes_)
         shapes = {"logistic": (2, 1), "softmax": (n_classes, n_classes)}  # classes and outputs
         if shapes.get(output) != (n_classes, model.n_outputs_):
+            target_type = fitted_encoder(model).target_type
             raise ValueError(
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
-                f"classes can be converted to ONNX, got {n_classes} and loss={model.loss!r}"
+                f"classes can be converted to ONNX, got {target_type} y and loss={model.loss!r}"
             )
     values = graph("Cast", X, to=_FLOAT if model.coefs_[0].dtype == np.float32 else _DOUBLE)
     for layer, (kernel, bias) in zip(*model._layers_and_parameters(), strict=True):

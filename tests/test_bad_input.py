@@ -182,9 +182,10 @@ def test_other_dtypes_are_refused(dtype):
         small(dtype=dtype).fit(X, y)
 
 
-def test_scoring_must_be_ours_or_a_scorer():
-    with pytest.raises(ValueError, match=r"scoring must be None, 'loss' or a scorer"):
-        small(scoring="auc", early_stopping=True).fit(X, y)
+@pytest.mark.parametrize("parameters", [{"early_stopping": True}, {}, {"solver": "lbfgs"}])
+def test_scoring_must_be_ours_or_a_scorer_also_without_validation_samples(parameters):
+    with pytest.raises(ValueError, match=r"scoring must be None, 'loss' or a scorer: 'auc'"):
+        small(scoring="auc", **parameters).fit(X, y)
 
 
 def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
@@ -294,9 +295,10 @@ def test_bad_sample_weights_are_refused(fitted, weights, match, method):
         ({0: np.nan, 1: 1}, None, "class_weight"),
         ({0: np.inf, 1: 1}, None, "class_weight"),
         ({0: 0, 1: 0}, None, "class_weight"),
+        ({0: "a"}, None, r"class_weight=.* cannot be used: could not convert string to float: 'a'"),
         ({0: 0}, (y == 0).astype(float), "class_weight"),
     ],
-    ids=["unknown", "one unknown", "negative", "NaN", "infinite", "all zero", "none left"],
+    ids=["unknown", "one unknown", "negative", "NaN", "infinite", "all zero", "text", "none left"],
 )
 def test_bad_class_weights_are_refused(fitted, class_weight, weights, match):
     fitted.set_params(class_weight=class_weight)
@@ -386,9 +388,9 @@ THREE_LABELS = np.eye(3, dtype=int)[THREE]
 @pytest.mark.parametrize(
     ("first", "later", "expected"),
     [
-        (y, Y_MULTILABEL, "an array with one label per sample"),
-        (y, csr_array(Y_MULTILABEL), "an array with one label per sample"),
-        (THREE, THREE_LABELS, "an array with one label per sample"),
+        (y, Y_MULTILABEL, "one-dimensional"),
+        (y, csr_array(Y_MULTILABEL), "one-dimensional"),
+        (THREE, THREE_LABELS, "one-dimensional"),
         (Y_MULTILABEL, y, "an indicator matrix"),
         (THREE_LABELS, THREE, "an indicator matrix"),
     ],

@@ -195,6 +195,12 @@ def test_an_x_that_is_a_list_of_vectors_is_one_x():
             assert_identical(model, clone(model).fit(X[rows], Y[rows]))
 
 
+def test_data_of_each_network_may_be_in_a_tuple():
+    Xs, ys, weights = (X[:60], X[60:]), (Y[:60], Y[60:]), (None, WEIGHTS[60:])
+    for i, model in enumerate(fit_many([net(), net()], Xs, ys, weights)):
+        assert_identical(model, clone(model).fit(Xs[i], ys[i], weights[i]))
+
+
 def test_classifiers_and_regressors_of_all_kinds_of_data_are_fitted_in_one_call():
     def quantile(width, quantile):
         settings = {"batch_size": 30, "max_iter": 6, "random_state": 1}
@@ -402,7 +408,9 @@ def test_an_error_of_the_training_leaves_every_estimator_as_it_was(replace_progr
     ("models", "arguments", "error", "message"),
     [
         ([], {}, ValueError, "at least one LowLevelMLPClassifier"),
-        (net(), {}, TypeError, "not iterable"),
+        (net(), {}, TypeError, "networks must be a list, got LowLevelMLPClassifier"),
+        ([net(), net()], {"n_jobs": 1.5}, TypeError, "n_jobs must be an instance of int, not float"),
+        ([net(), net()], {"sample_weight": [WEIGHTS, None]}, ValueError, "pass X and y as lists of 2"),
         ([net(), OwnFit()], {}, TypeError, "OwnFit overrides fit"),
         ([net(), LogisticRegression()], {}, TypeError, "got LogisticRegression"),
         ([make_pipeline(net())], {}, TypeError, r"Pipeline.*joblib.parallel_config\(.threading"),

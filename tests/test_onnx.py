@@ -618,8 +618,14 @@ def test_the_documentation_names_the_members_and_steps_that_can_be_converted():
 def test_what_cannot_be_converted_is_named():
     X, y = load_iris(return_X_y=True)
     network = LowLevelMLPClassifier((4,), max_iter=1, loss="squared_error")
-    for labels in (y == 3, np.c_[y == 0, y == 1], np.c_[y == 0, y == 1, y == 2]):
-        with pytest.raises(ValueError, match="one label for each sample and at least two classes"):
+    for labels, got in (
+        (y == 3, "one class y"),
+        (np.c_[y == 0, y == 1], "multilabel y"),
+        (np.c_[y == 0, y == 1, y == 2], "multilabel y"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"one label for each sample and at least two .* got {got}"
+        ):
             to_onnx(network_of(labels))
     for model, message in (
         (network, "loss='log_loss'"),

@@ -343,6 +343,30 @@ def test_training_goes_on_in_the_dtype_it_began_with_as_there(first, then):
         assert model.partial_fit(X.astype(then), y).coefs_[0].dtype == np.dtype(first)
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, int])
+@pytest.mark.parametrize("dtype_of_x", ["float32", "float64"])
+def test_weights_that_were_set_by_hand_in_another_dtype_continue_in_that_of_x(
+    dtype, dtype_of_x, solver
+):
+    X, y = make_problem()
+    X = X.astype(dtype_of_x)
+    other, same = (
+        LowLevelMLPClassifier((7, 4), max_iter=3, random_state=0, warm_start=True).fit(X, y)
+        for _ in range(2)
+    )
+    for model, last in ((other, dtype), (same, dtype_of_x)):
+        model.coefs_ = [(3 * kernel).astype(dtype).astype(last) for kernel in model.coefs_]
+        model.intercepts_ = [(3 * bias).astype(dtype).astype(last) for bias in model.intercepts_]
+        model.set_params(solver=solver).fit(X, y)
+        if solver == "adam":
+            model.partial_fit(X, y)
+    for array, expected in zip(other.coefs_, same.coefs_, strict=True):
+        assert array.dtype == expected.dtype
+        np.testing.assert_array_equal(array, expected)
+
+
 # --- squared error ----------------------------------------------------------------------------------
 
 

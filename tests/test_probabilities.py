@@ -124,6 +124,20 @@ def test_logarithms_are_exact_where_probabilities_round_to_zero_or_one(example):
     np.testing.assert_allclose(logarithms, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_probability_of_either_of_two_classes_is_not_0_but_that_of_three_or_a_label_may_be(dtype):
+    for problem, lowest in {
+        "binary": np.finfo(dtype).tiny,
+        "three classes": 0,
+        "multilabel": 0,
+    }.items():
+        X = np.full((2, N_OUTPUTS[problem]), 1e6, dtype)
+        X[:, 0] *= [1, -1]
+        probabilities = logits_network(problem, dtype).predict_proba(X)
+        assert probabilities.dtype == dtype
+        assert probabilities.min() == lowest
+
+
 def test_an_undecided_network_predicts_the_first_class_and_no_label():
     zeros = np.zeros((2, 3))
 

@@ -152,7 +152,9 @@ def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tu
     checks = {"dtype": float_dtypes(estimator), "reset": not continues}
     X, y = validated(estimator, inputs.X, inputs.y, multi_output=True, order="C", **checks)
     if continues and estimator.dtype is None:
-        X = X.astype(estimator.coefs_[0].dtype, copy=False)
+        earlier_dtype = estimator.coefs_[0].dtype
+        if earlier_dtype in (np.float32, np.float64):  # weights set by hand may have another dtype
+            X = X.astype(earlier_dtype, copy=False)
     y = one_column(y)
     return X, y, *_check_validation_samples(estimator, inputs, X, y)
 
@@ -253,16 +255,16 @@ def times_class_weight(
     labels = np.arange(2) if y.ndim == 2 else classes
     counted_y, counted_weights = counted or (y, weights)
     product: Any = compat.check_sample_weight(weights, y)
-    for column, counted_column in zip(_columns(y), _columns(counted_y), strict=True):
-        if by_class is None:
-            label_of = np.searchsorted(labels, counted_column)
-            counts = np.bincount(label_of, counted_weights, minlength=len(labels))
-            divisors = np.where(counts > 0, np.count_nonzero(counts) * counts, np.inf)
-            factors = counts.sum() / divisors
-        else:
-            factors = np.array([by_class.get(label, 1) for label in labels], dtype=float)
-        product = product * factors[np.searchsorted(labels, column)]
     try:
+        for column, counted_column in zip(_columns(y), _columns(counted_y), strict=True):
+            if by_class is None:
+                label_of = np.searchsorted(labels, counted_column)
+                counts = np.bincount(label_of, counted_weights, minlength=len(labels))
+                divisors = np.where(counts > 0, np.count_nonzero(counts) * counts, np.inf)
+                factors = counts.sum() / divisors
+            else:
+                factors = np.array([by_class.get(label, 1) for label in labels], dtype=float)
+            product = product * factors[np.searchsorted(labels, column)]
         return compat.check_sample_weight(product, y, ensure_non_negative=True)
     except ValueError as error:
         raise ValueError(f"class_weight={class_weight!r} cannot be used: {error}") from error

@@ -403,7 +403,7 @@ def _scorer_of(
 ) -> Callable[[Parameters], float] | None:
     """A function that scores parameters on the validation samples, if `scoring` is a scorer."""
     scoring, encoder = estimator.scoring, checked.encoder
-    if validation is None or scoring in encoder.scores:
+    if scoring in encoder.scores:
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
 
@@ -411,6 +411,8 @@ def _scorer_of(
         scorer = get_scorer(scoring)
     except ValueError as error:
         raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
+    if validation is None:
+        return None
     all_y = checked.y if checked.y_val is None else checked.y_val
     y, weights, validation = validation.select(all_y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()

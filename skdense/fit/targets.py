@@ -211,11 +211,7 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
         binarizer, classes = _learn_classes(estimator, y, inputs, continues)
         labels_type = _type_of(binarizer, classes)
         if (y.ndim == 2) != (labels_type is Multilabel):
-            expected = (
-                "an indicator matrix"
-                if labels_type is Multilabel
-                else "an array of one label per sample"
-            )
+            expected = "an indicator matrix" if labels_type is Multilabel else "one-dimensional"
             raise ValueError(
                 f"y must be {expected}, as in the last call, got shape {y.shape}; to train anew on "
                 "other targets, set warm_start=False and call fit"
