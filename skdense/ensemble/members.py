@@ -195,8 +195,8 @@ def fit_member(
         # No classifier can be validated on classes that it does not know.
         is_known = np.isin(y, labels)
         validation_rows = fold[is_known[fold]]
-        # XGBoost demands that integers are the numbers of the classes that it is fitted to.
-        if y.dtype.kind in "iu" and not is_known.all() and not names_labels(member):
+        # XGBoost demands that labels are the numbers of the classes that it is fitted to.
+        if not is_known.all() and has_xgboost(member):
             encoded_classes = np.arange(len(labels))
             y = np.where(is_known, np.searchsorted(labels, y), -1)
         # Many classifiers cannot be fitted to one class.
@@ -322,6 +322,13 @@ def is_catboost(model):
     return catboost is not None and isinstance(
         model, catboost.CatBoostClassifier | catboost.CatBoostRegressor
     )
+
+
+def has_xgboost(model):
+    """Whether a model or a part of it is XGBoost's classifier, which is imported then."""
+    xgboost = sys.modules.get("xgboost")
+    parts = [model, *model.get_params().values()]
+    return xgboost is not None and any(isinstance(part, xgboost.XGBClassifier) for part in parts)
 
 
 def leaves_X_unchanged(model):
