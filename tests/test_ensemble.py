@@ -458,11 +458,12 @@ def test_a_function_as_objective_of_lightgbm_is_refused_before_anything_is_fitte
     def squared_error(y, predictions):
         return predictions - y, np.ones(len(y))
 
-    trees = lightgbm.LGBMClassifier(objective=squared_error, verbose=-1)
-    ensemble = CrossFitClassifier(make_pipeline(StandardScaler(), trees), cv=2)
-    for model in (ensemble, BlendClassifier([("trees", ensemble)])):
-        with pytest.raises(TypeError, match=r"objective must be a name: .* no probabilities"):
-            model.fit(X, y > 14)
+    for name in ("objective", "application"):
+        trees = lightgbm.LGBMClassifier(verbose=-1, **{name: squared_error})
+        ensemble = CrossFitClassifier(make_pipeline(StandardScaler(), trees), cv=2)
+        for model in (ensemble, BlendClassifier([("trees", ensemble)])):
+            with pytest.raises(TypeError, match=r"objective must be a name: .* no probabilities"):
+                model.fit(X, y > 14)
     trees = boosting("lightgbm")[0].set_params(objective=squared_error)
     assert CrossFitRegressor(trees, cv=2, random_state=0).fit(X, y).oof_score_ > 0.5
 

@@ -367,6 +367,38 @@ def test_a_y_whose_zero_has_a_meaning_stays_as_it_is(diabetes, estimator):
     assert_array_equal(scaled.predict(X), plain.predict(X))
 
 
+@pytest.mark.parametrize("name", ["objective", "objective_type", "application", "app", "loss"])
+@pytest.mark.parametrize("loss", ["poisson", "mape", "regression"])
+@pytest.mark.filterwarnings("ignore:Found")
+def test_each_name_that_lightgbm_has_for_its_objective_says_whether_y_can_be_shifted(name, loss):
+    lightgbm = pytest.importorskip("lightgbm")
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.exp(1 + X[:, 0])
+    trees = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, **{name: loss})
+    model = CrossFitRegressor(trees, cv=3, scale_y=True, random_state=0).fit(X, y)
+    scale = {"poisson": (0, y.mean()), "mape": (0, 1), "regression": (y.mean(), y.std())}[loss]
+    assert_allclose((model.center_, model.scale_), scale)
+    assert (model.predict_quantiles(X, 0) == 0).all() == (loss == "poisson")
+
+
+def test_a_y_whose_root_is_predicted_stays_as_it_is(diabetes):
+    lightgbm = pytest.importorskip("lightgbm")
+    trees = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, reg_sqrt=True)
+    for model in (trees, clone(trees).set_params(objective="l1")):
+        fitted = CrossFitRegressor(model, cv=3, scale_y=True, random_state=0).fit(*diabetes)
+        assert (fitted.center_, fitted.scale_) == (0, 1)
+
+
+def test_a_y_whose_logarithm_is_predicted_keeps_its_zero(diabetes):
+    X, y = diabetes
+    for power, link in ((0, "log"), (1.5, "auto"), (0, "auto")):
+        regressor = TweedieRegressor(power=power, link=link, max_iter=1000)
+        model = CrossFitRegressor(regressor, cv=3, scale_y=True, random_state=0).fit(X, y)
+        is_positive = power > 0 or link == "log"
+        assert (model.center_ == 0) == is_positive
+        assert (model.predict_quantiles(X, 0) == 0).all() == is_positive
+
+
 @pytest.mark.parametrize("wrap", [GridSearchCV, BaggingRegressor, CrossFitRegressor])
 def test_what_is_positive_before_a_transformation_need_not_be_after_it(wrap):
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
