@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from functools import partial
+from itertools import product
 from unittest import mock
 
 import numpy as np
@@ -438,9 +439,10 @@ def test_lightgbm_predicts_as_by_its_own_methods():
     """Which take ten times as long for a row."""
     X, y = X_OF_BOOSTING, Y_OF_BOOSTING
     names = np.array(["a", "b", "c"])[np.digitize(y, [12, 17])]
-    for labels in (names, names == "a"):
+    skips_trees = {"pred_early_stop": True, "pred_early_stop_freq": 1, "pred_early_stop_margin": 0.1}
+    for labels, params in product((names, names == "a"), ({}, skips_trees)):
         model, stops, _ = boosting("lightgbm", of_classes=True)
-        ensemble = CrossFitClassifier(model.set_params(**stops), folds(X)).fit(X, labels)
+        ensemble = CrossFitClassifier(model.set_params(**stops, **params), folds(X)).fit(X, labels)
         T = ensemble.temperature_
         each = [softmax(np.log(member.predict_proba(X)) / T, axis=1) for member in ensemble.estimators_]
         assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0))
