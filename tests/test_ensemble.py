@@ -52,9 +52,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
-from helpers import blas_threads
+from helpers import blas_threads, openmp_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.progress import Forecast, Progress, Stop
@@ -468,11 +468,6 @@ def test_a_function_as_objective_of_lightgbm_is_refused_before_anything_is_fitte
                 model.fit(X, y > 14)
     trees = boosting("lightgbm")[0].set_params(objective=squared_error)
     assert CrossFitRegressor(trees, cv=2, random_state=0).fit(X, y).oof_score_ > 0.5
-
-
-def openmp_threads():
-    libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
-    return {library["num_threads"] for library in libraries}
 
 
 @pytest.mark.parametrize("limit", [1, 2])
