@@ -319,8 +319,8 @@ def test_samples_that_a_model_never_holds_out_do_not_count():
     seen = ~np.isnan(blend.oof_prediction_)
     assert_array_equal(seen, ~np.isnan(blend.estimators_[0].oof_prediction_))
     assert blend.oof_score_ == r2_score(y[seen], blend.oof_prediction_[seen])
-    half = len(y) // 2
-    halves = [[(np.arange(len(y)), rows)] for rows in (np.arange(half), np.arange(half, len(y)))]
+    first, second = np.array_split(np.arange(len(y)), 2)
+    halves = [[(first, second)], [(second, first)]]
     named = [(f"half {i}", clone(RIDGE).set_params(cv=cv)) for i, cv in enumerate(halves)]
     with pytest.raises(ValueError, match="must have at least one common held-out sample"):
         BlendRegressor(named).fit(X, y)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -248,8 +249,9 @@ def test_one_quantile_has_no_axis_of_its_own_and_several_outputs_have_one():
 
 def test_what_is_no_quantile_is_refused():
     model = clone(LINEAR).fit(*lines(50, np.ones_like))
-    with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got \[5, 95\]"):
-        model.predict_quantiles([[1.0]], [5, 95])
+    for quantiles in ([5, 95], "median", [[0.1], [0.2, 0.3]], {0.5: 1}):
+        with pytest.raises(ValueError, match=rf"numbers in \[0, 1\], got {re.escape(repr(quantiles))}"):
+            model.predict_quantiles([[1.0]], quantiles)
 
 
 def test_what_is_asked_for_is_checked_before_anything_is_predicted(monkeypatch):
