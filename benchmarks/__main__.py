@@ -38,10 +38,18 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     chosen = [name for name in SUITES if options.all or getattr(options, name)]
     if not chosen:
+        if options.rounds is not None or options.only or options.size:
+            parser.error("--rounds, --only and --size are of a suite such as --speed")
         compare(parser, options)
         return
     if options.data or options.widths or options.target or options.task:
         parser.error("--data, --target, --task and --widths are of the comparison, not of a suite")
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds must be at least 1, got {options.rounds}")
+    try:
+        re.compile(options.only)
+    except re.error as error:
+        parser.error(f"--only must be a regular expression, got {options.only!r}: {error}")
     given = {"rounds": options.rounds, "size": options.size}
     for name in chosen:
         large = "_large" if name == "accuracy" and options.size == "large" else ""
@@ -144,7 +152,11 @@ def checked_table(parser, options):
         shown = ", ".join(columns[:20]) + (" ..." if len(columns) > 20 else "")
         hint = guess(options.target or "", columns)
         parser.error(f"--target: {path.name} {wrong}{hint}; its columns are {shown}")
-    _, y, task = own_table.read(path, options.target, options.task)
+    try:
+        _, y, task = own_table.read(path, options.target, options.task)
+    except ValueError as error:
+        task = options.task or "classification or regression"
+        parser.error(f"--task: {options.target!r} of {path.name} is no target of a {task}: {error}")
     if len(y) < own_table.FEWEST_ROWS or len(set(y)) < 2:
         tables = import_module("benchmarks.tables")
         parser.error(

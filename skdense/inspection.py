@@ -174,6 +174,8 @@ def _as_table(name: str, X: Any) -> Any:
 def _below(X: Any, rows: Any) -> Any:
     """A table of X with the rows below."""
     if isinstance(X, np.ndarray) and isinstance(rows, np.ndarray):
+        if X.shape[1] != rows.shape[1]:
+            raise ValueError(f"rows must have the {X.shape[1]} columns of X, got {rows.shape[1]}")
         return np.concatenate([X, rows])
     X_types, row_types = (
         dict(zip(getattr(t, "columns", ()), getattr(t, "dtypes", ()))) for t in (X, rows)
@@ -302,6 +304,13 @@ def feature_importance(
     check_is_fitted(estimator)
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     table = _as_table("X", X)
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be a str, a callable or None, for one score, got {scoring!r}")
+    if scoring is None and is_classifier(estimator) and not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            "scoring=None needs a classifier that has predict_proba; set a scoring such as 'accuracy' "
+            f"for {estimator!r}"
+        )
     if scoring is None:
         scoring = _negative_log_loss if is_classifier(estimator) else "neg_root_mean_squared_error"
     scorer: Any = check_scoring(estimator, scoring=scoring)

@@ -698,10 +698,10 @@ def _boosted(graph, model, X):
     output = _ACTIVATION_OF_OBJECTIVE.get(str(dump.get("objective")).partition(" num_class")[0])
     refused = ValueError(
         "boosted trees of LightGBM can be converted to ONNX with an objective of "
-        f"{', '.join(_ACTIVATION_OF_OBJECTIVE)}, without categorical features, linear leaves or "
-        f"zero_as_missing=True, got {model!r}"
+        f"{', '.join(_ACTIVATION_OF_OBJECTIVE)}, without categorical features, linear leaves, "
+        f"zero_as_missing=True or pred_early_stop=True, got {model!r}"
     )
-    if output is None or dump["average_output"]:
+    if output is None or dump["average_output"] or model.booster_.params.get("pred_early_stop"):
         raise refused
     n_outputs, nodes, leaves, roots = dump["num_tree_per_iteration"], [], [], []
 

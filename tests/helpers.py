@@ -282,6 +282,13 @@ def blas_threads():
     return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
 
 
+def openmp_threads():
+    """The numbers of threads that the OpenMP libraries may use in this thread now."""
+    return {
+        library["num_threads"] for library in ThreadpoolController().select(user_api="openmp").info()
+    }
+
+
 # --- Ctrl-C ------------------------------------------------------------------------------------------
 
 

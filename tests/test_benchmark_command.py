@@ -101,6 +101,9 @@ def test_one_or_several_data_sets_are_chosen_by_name(command):
         (["--target", "y"], "need --data FILE.csv"),
         (["--speed", "--data", "iris"], "not of a suite"),
         (["--sped"], "unrecognized arguments: --sped"),
+        (["--rounds", "3"], "--rounds, --only and --size are of a suite"),
+        (["--speed", "--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["--speed", "--only", "("], "--only must be a regular expression, got '('"),
     ],
 )
 def test_a_typo_is_told_before_anything_runs(command, capsys, arguments, said):
@@ -116,6 +119,10 @@ def test_a_wrong_column_of_a_file_names_the_nearest_one(command, capsys, tmp_pat
     assert "did you mean 'houses.csv'?" in error(command, capsys, "--data", str(tmp_path / "house.csv"))
     path.write_text("rooms,price\n" + "1,2\n1,3\n1,4\n")
     assert "has 3 rows" in error(command, capsys, "--data", str(path), "--target", "price")
+    path.write_text("rooms,price\n" + "1,low\n2,high\n" * 40)
+    arguments = "--data", str(path), "--target", "price", "--task", "regression"
+    said = error(command, capsys, *arguments)
+    assert "'price' of houses.csv is no target of a regression: could not convert string" in said
 
 
 def test_the_task_of_a_file_follows_from_its_target(tmp_path):

@@ -6,6 +6,7 @@ import re
 import warnings
 from functools import partial
 from itertools import product
+from time import thread_time
 from typing import ClassVar
 
 import numpy as np
@@ -42,6 +43,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from helpers import openmp_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import (
     BlendClassifier,
@@ -317,8 +319,8 @@ def test_samples_that_a_model_never_holds_out_do_not_count():
     seen = ~np.isnan(blend.oof_prediction_)
     assert_array_equal(seen, ~np.isnan(blend.estimators_[0].oof_prediction_))
     assert blend.oof_score_ == r2_score(y[seen], blend.oof_prediction_[seen])
-    half = len(y) // 2
-    halves = [[(np.arange(len(y)), rows)] for rows in (np.arange(half), np.arange(half, len(y)))]
+    first, second = np.array_split(np.arange(len(y)), 2)
+    halves = [[(first, second)], [(second, first)]]
     named = [(f"half {i}", clone(RIDGE).set_params(cv=cv)) for i, cv in enumerate(halves)]
     with pytest.raises(ValueError, match="must have at least one common held-out sample"):
         BlendRegressor(named).fit(X, y)
@@ -512,6 +514,28 @@ def test_the_summary_has_weights_losses_and_scores(cancer, blend):
     assert_allclose(frame.predict_ms["all"], frame.predict_ms[:-1][is_used].sum())
     with pytest.raises(NotFittedError):
         clone(blend).summary()
+
+
+def test_the_time_to_predict_is_that_of_a_thousand_rows_on_one_thread():
+    calls = []
+
+    class Slow(LinearRegression):
+        """Each call takes 10 ms of processor time, whatever the number of rows is."""
+
+        def predict(self, X):
+            begin = thread_time()
+            while thread_time() < begin + 0.01:
+                pass
+            calls.append((len(X), openmp_threads()))
+            return super().predict(X)
+
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    slow, fast = (CrossFitRegressor(member, cv=4) for member in (Slow(), LinearRegression()))
+    summary = BlendRegressor([("slow", slow), ("fast", fast)]).fit(X, X[:, 0]).summary()
+    assert 40 <= summary.predict_ms["slow"] < 60
+    assert summary.predict_ms["fast"] < 20
+    assert sorted(n_rows for n_rows, _ in calls) == [5, 5, 5, 5, 1000]
+    assert [threads for n_rows, threads in calls if n_rows == 1000] == [{1}]
 
 
 def test_models_that_share_a_random_state_share_a_seed_that_each_fit_draws_from_it():

@@ -217,6 +217,9 @@ def test_bad_rows_and_models_are_refused(table):
     for rows in (X[:1].astype({"town": str}), X[["town", "noise", "number"]][:1], X[:1].to_numpy()):
         with pytest.raises(ValueError, match="rows must be a DataFrame with the columns and types"):
             contributions(model, X, rows)
+    two, one = X[["number", "noise"]].to_numpy(), X[["number"]].to_numpy()
+    with pytest.raises(ValueError, match="rows must have the 2 columns of X, got 1"):
+        contributions(LinearRegression().fit(two, y), two, one)
     with pytest.raises(ValueError, match="rows must have at least one row"):
         contributions(model, X, X[:0])
     with pytest.raises(ValueError, match="n_samples == 1, must be >= 2"):

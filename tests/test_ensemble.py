@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from functools import partial
+from itertools import product
 from unittest import mock
 
 import numpy as np
@@ -35,6 +36,7 @@ from sklearn.metrics import (
     r2_score,
 )
 from sklearn.model_selection import (
+    GridSearchCV,
     GroupKFold,
     KFold,
     PredefinedSplit,
@@ -50,9 +52,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
-from helpers import blas_threads
+from helpers import blas_threads, openmp_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.progress import Forecast, Progress, Stop
@@ -237,31 +239,33 @@ def test_of_a_class_that_a_fold_lacks_a_network_knows_and_another_model_gives_no
     assert ensemble.oof_score_ == 0
 
 
-def test_integers_are_numbered_anew_for_members_that_lack_a_class(iris):
-    """XGBoost takes no others than 0 to n_classes - 1."""
+def test_members_that_lack_a_class_are_fitted_to_the_labels_of_the_user(iris):
+    X, y = iris
+    y = np.array([10, 20, 30])[np.unique(y, return_inverse=True)[1]]
+    weights = {10: 1, 20: 1, 30: 30}
+    search = GridSearchCV(LogisticRegression(), {"class_weight": [weights]}, cv=2)
+    split = np.flatnonzero(y != 10), np.flatnonzero(y == 10)
+    for model in (LogisticRegression(), LogisticRegression(class_weight=weights), search):
+        [member] = CrossFitClassifier(model, [split]).fit(X, y).estimators_
+        alone = clone(model).fit(X[split[0]], y[split[0]])
+        assert_array_equal(member.classes_, [20, 30])
+        assert_array_equal(member.predict_proba(X), alone.predict_proba(X))
 
-    class Strict(LogisticRegression):
-        def fit(self, X, y, sample_weight=None):
-            assert_array_equal(np.unique(y), np.arange(len(np.unique(y))))
-            return super().fit(X, y, sample_weight)
 
+@pytest.mark.parametrize("wrap", [clone, make_pipeline, partial(GridSearchCV, param_grid={}, cv=2)])
+@pytest.mark.parametrize("name", ["XGBClassifier", "XGBRFClassifier"])
+def test_xgboost_is_fitted_to_the_numbers_of_the_classes_that_a_member_knows(iris, name, wrap):
+    """It takes no other labels than 0 to n_classes - 1."""
+    xgboost = pytest.importorskip("xgboost")
     X, y = iris
     numbers = np.unique(y, return_inverse=True)[1]
     thirds = [(np.flatnonzero(numbers != i), np.flatnonzero(numbers == i)) for i in range(3)]
-    strict = CrossFitClassifier(Strict(), thirds).fit(X, numbers)
-    by_name = CrossFitClassifier(LogisticRegression(), thirds).fit(X, y)
-    assert_allclose(strict.predict_proba(X), by_name.predict_proba(X))
-    assert_allclose(strict.oof_proba_, by_name.oof_proba_)
-    assert strict.oof_score_ == 0
-
-
-def test_weights_of_labels_stay_those_of_the_labels_where_a_member_lacks_a_class(iris):
-    X, y = iris
-    y = np.unique(y, return_inverse=True)[1]
-    split = np.flatnonzero(y != 0), np.flatnonzero(y == 0)
-    weighted = LogisticRegression(class_weight={0: 1, 1: 5, 2: 10})
-    member = CrossFitClassifier(weighted, [split]).fit(X, y).estimators_[0]
-    assert_array_equal(member.coef_, weighted.fit(X[split[0]], y[split[0]]).coef_)
+    model = wrap(getattr(xgboost, name)(n_estimators=5))
+    ensemble = CrossFitClassifier(model, thirds).fit(X, numbers)
+    assert_array_equal(ensemble.oof_proba_.argmin(axis=1), numbers)
+    first, (rows, _) = ensemble.estimators_[0], thirds[0]
+    alone = clone(first).fit(X[rows], numbers[rows] - 1)
+    assert_array_equal(first.predict_proba(X), alone.predict_proba(X))
 
 
 def test_classes_that_folds_of_the_user_leave_out_are_told(iris):
@@ -435,9 +439,10 @@ def test_lightgbm_predicts_as_by_its_own_methods():
     """Which take ten times as long for a row."""
     X, y = X_OF_BOOSTING, Y_OF_BOOSTING
     names = np.array(["a", "b", "c"])[np.digitize(y, [12, 17])]
-    for labels in (names, names == "a"):
+    skips_trees = {"pred_early_stop": True, "pred_early_stop_freq": 1, "pred_early_stop_margin": 0.1}
+    for labels, params in product((names, names == "a"), ({}, skips_trees)):
         model, stops, _ = boosting("lightgbm", of_classes=True)
-        ensemble = CrossFitClassifier(model.set_params(**stops), folds(X)).fit(X, labels)
+        ensemble = CrossFitClassifier(model.set_params(**stops, **params), folds(X)).fit(X, labels)
         T = ensemble.temperature_
         each = [softmax(np.log(member.predict_proba(X)) / T, axis=1) for member in ensemble.estimators_]
         assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0))
@@ -455,18 +460,14 @@ def test_a_function_as_objective_of_lightgbm_is_refused_before_anything_is_fitte
     def squared_error(y, predictions):
         return predictions - y, np.ones(len(y))
 
-    trees = lightgbm.LGBMClassifier(objective=squared_error, verbose=-1)
-    ensemble = CrossFitClassifier(make_pipeline(StandardScaler(), trees), cv=2)
-    for model in (ensemble, BlendClassifier([("trees", ensemble)])):
-        with pytest.raises(TypeError, match=r"objective must be a name: .* no probabilities"):
-            model.fit(X, y > 14)
+    for name in ("objective", "application"):
+        trees = lightgbm.LGBMClassifier(verbose=-1, **{name: squared_error})
+        ensemble = CrossFitClassifier(make_pipeline(StandardScaler(), trees), cv=2)
+        for model in (ensemble, BlendClassifier([("trees", ensemble)])):
+            with pytest.raises(TypeError, match=r"objective must be a name: .* no probabilities"):
+                model.fit(X, y > 14)
     trees = boosting("lightgbm")[0].set_params(objective=squared_error)
     assert CrossFitRegressor(trees, cv=2, random_state=0).fit(X, y).oof_score_ > 0.5
-
-
-def openmp_threads():
-    libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
-    return {library["num_threads"] for library in libraries}
 
 
 @pytest.mark.parametrize("limit", [1, 2])

@@ -12,6 +12,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
@@ -185,6 +186,11 @@ def test_what_importance_cannot_use_is_named(classifier):
         feature_importance(classifier, X, y, n_repeats=0)
     with pytest.raises(ValueError, match="'scoring' parameter of check_scoring"):
         feature_importance(classifier, X, y, scoring="loss")
+    with pytest.raises(ValueError, match=r"scoring must be a str, .* got \['accuracy', 'f1'\]"):
+        feature_importance(classifier, X, y, scoring=["accuracy", "f1"])
+    numbers = np.arange(20.0)[:, None]
+    with pytest.raises(TypeError, match=r"needs a classifier that has predict_proba; .*LinearSVC\(\)"):
+        feature_importance(LinearSVC().fit(numbers, y), numbers, y)
     with pytest.raises(ValueError, match="max_columns == 0, must be >= 1"):
         plot_importance(pd.DataFrame(), max_columns=0)
     with pytest.raises(TypeError, match=r"importance must be the data frame .*, got LinearRegression"):

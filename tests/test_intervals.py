@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -248,8 +249,9 @@ def test_one_quantile_has_no_axis_of_its_own_and_several_outputs_have_one():
 
 def test_what_is_no_quantile_is_refused():
     model = clone(LINEAR).fit(*lines(50, np.ones_like))
-    with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got \[5, 95\]"):
-        model.predict_quantiles([[1.0]], [5, 95])
+    for quantiles in ([5, 95], "median", [[0.1], [0.2, 0.3]], {0.5: 1}):
+        with pytest.raises(ValueError, match=rf"numbers in \[0, 1\], got {re.escape(repr(quantiles))}"):
+            model.predict_quantiles([[1.0]], quantiles)
 
 
 def test_what_is_asked_for_is_checked_before_anything_is_predicted(monkeypatch):
@@ -365,6 +367,38 @@ def test_a_y_whose_zero_has_a_meaning_stays_as_it_is(diabetes, estimator):
     assert (scaled.center_, scaled.scale_) == (0, 1)
     plain = CrossFitRegressor(estimator, cv=3, random_state=0).fit(X, y)
     assert_array_equal(scaled.predict(X), plain.predict(X))
+
+
+@pytest.mark.parametrize("name", ["objective", "objective_type", "application", "app", "loss"])
+@pytest.mark.parametrize("loss", ["poisson", "mape", "regression"])
+@pytest.mark.filterwarnings("ignore:Found")
+def test_each_name_that_lightgbm_has_for_its_objective_says_whether_y_can_be_shifted(name, loss):
+    lightgbm = pytest.importorskip("lightgbm")
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.exp(1 + X[:, 0])
+    trees = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, **{name: loss})
+    model = CrossFitRegressor(trees, cv=3, scale_y=True, random_state=0).fit(X, y)
+    scale = {"poisson": (0, y.mean()), "mape": (0, 1), "regression": (y.mean(), y.std())}[loss]
+    assert_allclose((model.center_, model.scale_), scale)
+    assert (model.predict_quantiles(X, 0) == 0).all() == (loss == "poisson")
+
+
+def test_a_y_whose_root_is_predicted_stays_as_it_is(diabetes):
+    lightgbm = pytest.importorskip("lightgbm")
+    trees = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, reg_sqrt=True)
+    for model in (trees, clone(trees).set_params(objective="l1")):
+        fitted = CrossFitRegressor(model, cv=3, scale_y=True, random_state=0).fit(*diabetes)
+        assert (fitted.center_, fitted.scale_) == (0, 1)
+
+
+def test_a_y_whose_logarithm_is_predicted_keeps_its_zero(diabetes):
+    X, y = diabetes
+    for power, link in ((0, "log"), (1.5, "auto"), (0, "auto")):
+        regressor = TweedieRegressor(power=power, link=link, max_iter=1000)
+        model = CrossFitRegressor(regressor, cv=3, scale_y=True, random_state=0).fit(X, y)
+        is_positive = power > 0 or link == "log"
+        assert (model.center_ == 0) == is_positive
+        assert (model.predict_quantiles(X, 0) == 0).all() == is_positive
 
 
 @pytest.mark.parametrize("wrap", [GridSearchCV, BaggingRegressor, CrossFitRegressor])

@@ -633,8 +633,9 @@ def test_what_cannot_be_converted_is_named():
         (make_pipeline(PCA(2), CrossFitClassifier(LogisticRegression(), cv=2)), "step 'pca'"),
         (CrossFitClassifier(network, cv=2), "loss='log_loss'"),
         (DummyClassifier(strategy="uniform"), "strategy='prior'"),
-        (LGBMClassifier(**TREES, zero_as_missing=True), "linear leaves or zero_as_missing"),
-        (LGBMRegressor(**TREES, linear_tree=True), "linear leaves or zero_as_missing"),
+        (LGBMClassifier(**TREES, zero_as_missing=True), "linear leaves, zero_as_missing"),
+        (LGBMRegressor(**TREES, linear_tree=True), "linear leaves, zero_as_missing"),
+        (LGBMClassifier(**TREES, pred_early_stop=True), "zero_as_missing=True or pred_early_stop"),
         (LGBMRegressor(**TREES, objective="mape"), "an objective of regression, .* got LGBMRegressor"),
         (
             LGBMRegressor(**TREES, boosting="rf", bagging_freq=1, subsample=0.5),

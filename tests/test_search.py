@@ -623,6 +623,11 @@ def test_what_is_wrong_is_said_before_anything_trains(settings, error, match):
     assert not hasattr(search, "cv_results_")
 
 
+def test_a_search_without_y_is_refused():
+    with pytest.raises(ValueError, match="PrunedSearchCV requires y to be passed"):
+        PrunedSearchCV(NETWORK, {"alpha": [0.1, 1.0]}, cv=2).fit(X, None)
+
+
 # --- interruption and reports ------------------------------------------------------------------------
 
 

@@ -249,6 +249,8 @@ _POSITIVE |= {"gamma", "tweedie"}
 _ABSOLUTE = {"mape", "mean_absolute_percentage_error", "msle", "squaredlogerror", "logistic"}
 _ABSOLUTE |= {"cross_entropy", "xentropy", "cross_entropy_lambda", "xentlambda"}
 """Losses of trees that depend on where 0 and 1 are."""
+NAMES_OF_OBJECTIVE = ("loss", "application", "app", "objective_type", "objective")
+"""LightGBM's parameters that may name the loss. If one of the others is set, `objective` is ignored."""
 
 
 class RegressionLoss(NamedTuple):
@@ -274,7 +276,8 @@ def regression_loss(estimator):
     """How a regressor's loss allows y to be scaled.
 
     LightGBM and XGBoost call the loss `objective` ("count:poisson"), CatBoost `loss_function`
-    ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator.
+    ("Tweedie:variance_power=1.5") and forests `criterion`. A search has the loss of its estimator. With
+    `reg_sqrt`, LightGBM is fitted to the square root of y.
     """
     if transforms_y(estimator):
         return RegressionLoss(str(estimator), is_positive=False, is_absolute=True)
@@ -283,19 +286,21 @@ def regression_loss(estimator):
     if hasattr(within, "get_params") and not isinstance(within, type):
         return regression_loss(within)
     params = estimator.get_params(deep=False)
-    for name in ("loss", "objective", "loss_function", "criterion"):
+    takes_root = bool(params.get("reg_sqrt"))
+    for name in (*NAMES_OF_OBJECTIVE, "loss_function", "criterion"):
         if (value := params.get(name)) is not None:
             words = {*str(value).lower().split(":")}
             # skorch's `criterion` is a class of torch, and CatBoost's own losses are objects.
             is_own = (callable(value) and not isinstance(value, type)) or hasattr(
                 value, "calc_ders_range"
             )
-            is_absolute = is_own or not _ABSOLUTE.isdisjoint(words)
+            is_absolute = takes_root or is_own or not _ABSOLUTE.isdisjoint(words)
             is_positive = not _POSITIVE.isdisjoint(words)
             return RegressionLoss(f"{name}={value!r}", is_positive, is_absolute)
-    is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
-    is_positive = is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
-    return RegressionLoss(str(estimator), is_positive, is_absolute=False)
+    is_positive = isinstance(estimator, PoissonRegressor | GammaRegressor)
+    if isinstance(estimator, TweedieRegressor):
+        is_positive = estimator.power >= 1 or estimator.link == "log"
+    return RegressionLoss(str(estimator), is_positive, takes_root)
 
 
 def loss_params(model):

@@ -255,11 +255,13 @@ class BaseCrossFit(BaseOutOfFold):
         if not is_one:
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
         last = final_step(self.estimator)
-        if is_classifier(self) and is_lightgbm(last) and callable(last.objective):
-            raise TypeError(
-                "objective must be a name: with a function LightGBM predicts no probabilities, got "
-                f"{last!r}"
-            )
+        if is_classifier(self) and is_lightgbm(last):
+            params = last.get_params()
+            if any(callable(params.get(name)) for name in calibration.NAMES_OF_OBJECTIVE):
+                raise TypeError(
+                    "objective must be a name: with a function LightGBM predicts no probabilities, "
+                    f"got {last!r}"
+                )
         if is_weighted and not members.takes_weights(last):
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, which weights and a class_weight need"

@@ -95,12 +95,16 @@ def is_lightgbm(model: Any) -> bool:
 
 
 def _log_proba_of_lightgbm(model, X):
-    proba = model.booster_.predict(X, num_threads=1)
+    proba = _predict_of_lightgbm(model, X)
     return as_logs(np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba)
 
 
 def _predict_of_lightgbm(model, X):
-    return model.booster_.predict(X, num_threads=1)
+    booster = model.booster_
+    stopping = {
+        name: value for name, value in booster.params.items() if name.startswith("pred_early_stop")
+    }
+    return booster.predict(X, num_threads=1, **stopping)
 
 
 def has_lightgbm_per_output(model: Any) -> bool:

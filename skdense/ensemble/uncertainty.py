@@ -235,11 +235,15 @@ class NumbersMixin(RegressorMixin):
             loss has positive predictions only, and those above ``n / (n + 1)`` are inf: they cannot be
             estimated from so few samples.
         """
-        asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
+        refused = ValueError(
+            f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles!r}"
+        )
+        try:
+            asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
+        except (TypeError, ValueError):
+            raise refused from None
         if asked.ndim > 1 or not ((asked >= 0) & (asked <= 1)).all():
-            raise ValueError(
-                f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles!r}"
-            )
+            raise refused
         uncertainty, quantiles_of_outputs = _uncertainty_of(self), []
         X = self._check_X(X)
         with joblib_jobs(self.n_jobs):

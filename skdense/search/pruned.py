@@ -270,6 +270,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             an untrained network.
         """
         network_of(self.estimator)
+        if y is None:
+            raise ValueError("PrunedSearchCV requires y to be passed, but the target y is None")
         scorer: Any = check_scoring(self.estimator, self.scoring)
         candidates = [Candidate(self.estimator, values) for values in self._draw_candidates()]
         limits = [candidate.estimator.max_iter for candidate in candidates]
