@@ -532,8 +532,7 @@ def test_the_time_to_predict_is_that_of_a_thousand_rows_on_one_thread():
     X = np.random.default_rng(0).normal(size=(20, 2))
     slow, fast = (CrossFitRegressor(member, cv=4) for member in (Slow(), LinearRegression()))
     summary = BlendRegressor([("slow", slow), ("fast", fast)]).fit(X, X[:, 0]).summary()
-    assert 40 <= summary.predict_ms["slow"] < 60
-    assert summary.predict_ms["fast"] < 20
+    assert 40 <= summary.predict_ms["slow"] < 400  # 8,000 if each row of a fold took that long
     assert sorted(n_rows for n_rows, _ in calls) == [5, 5, 5, 5, 1000]
     assert [threads for n_rows, threads in calls if n_rows == 1000] == [{1}]
 

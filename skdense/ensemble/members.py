@@ -76,7 +76,7 @@ class OutOfFold(NamedTuple):
     fit_seconds : float
         The time from the begin to the end of the fits.
     predict_seconds : float
-        The processor time that all members together take for a row, if they predict many.
+        The processor time that all members together take for a row of many.
     """
 
     members: list
@@ -132,7 +132,7 @@ def fit_out_of_fold(
                 with note_on_error(fold_name(number, len(splits))):
                     outputs.append(output_of(member, labels[number], X))
         X = compat.safe_indexing(samples.X, np.resize(rows, _TIMED_ROWS))
-        with one_openmp_thread():  # `thread_time` has the waiting for other threads, not their work
+        with one_openmp_thread():  # `thread_time` counts only the work of this thread
             cpu_begin = thread_time()
             output_of(members[-1], labels[-1], X)
             predict_seconds = (thread_time() - cpu_begin) / _TIMED_ROWS * len(members)
