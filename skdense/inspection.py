@@ -304,15 +304,17 @@ def feature_importance(
     check_is_fitted(estimator)
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     table = _as_table("X", X)
-    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+    if scoring is None and not is_classifier(estimator):
+        scoring = "neg_root_mean_squared_error"
+    elif scoring is None:
+        if not hasattr(estimator, "predict_proba"):
+            raise TypeError(
+                "scoring=None needs a classifier that has predict_proba; set a scoring such as "
+                f"'accuracy' for {estimator!r}"
+            )
+        scoring = _negative_log_loss
+    elif not (isinstance(scoring, str) or callable(scoring)):
         raise ValueError(f"scoring must be a str, a callable or None, for one score, got {scoring!r}")
-    if scoring is None and is_classifier(estimator) and not hasattr(estimator, "predict_proba"):
-        raise TypeError(
-            "scoring=None needs a classifier that has predict_proba; set a scoring such as 'accuracy' "
-            f"for {estimator!r}"
-        )
-    if scoring is None:
-        scoring = _negative_log_loss if is_classifier(estimator) else "neg_root_mean_squared_error"
     scorer: Any = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     # As in scikit-learn, all columns have the same permutations.

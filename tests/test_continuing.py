@@ -105,19 +105,19 @@ def test_partial_fit_is_refused_after_units_were_removed_and_a_warm_start_contin
     X, y = make_problem("binary")
     models, Xs = CLASSIFIERS.all_three(X, **SHAPE, solver=solver, learning_rate_init=0.05, max_iter=5)
     kept = [1, 4, 6]
-    for model, its_X in zip(models, Xs):
-        model.fit(its_X, y)
+    for model, model_X in zip(models, Xs):
+        model.fit(model_X, y)
         model.coefs_ = [model.coefs_[0][:, kept], model.coefs_[1][kept], model.coefs_[2]]
         model.intercepts_ = [model.intercepts_[0][kept], *model.intercepts_[1:]]
         model.set_params(hidden_layer_sizes=(3, 4))
         before = pickle.dumps(vars(model))
         message = "arrays of other shapes" if model is models[0] else "could not be broadcast"
         with pytest.raises(ValueError, match=message):
-            model.partial_fit(its_X, y)
+            model.partial_fit(model_X, y)
         if model is models[0]:
             assert pickle.dumps(vars(model)) == before
-        model.set_params(warm_start=True).fit(its_X, y)
-        model.partial_fit(its_X, y)
+        model.set_params(warm_start=True).fit(model_X, y)
+        model.partial_fit(model_X, y)
 
     assert_same_model(*models, X)
 

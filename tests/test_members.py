@@ -328,8 +328,8 @@ def test_arrays_and_frames_have_the_same_probabilities_and_sets(member, labels):
     proba = by_array.predict_proba(far)
     assert_allclose(proba, by_frame.predict_proba(far_frame), rtol=1e-4)
     assert_array_equal(by_array.predict_set(far, 0.9), by_frame.predict_set(far_frame, 0.9))
-    of_members = [part.predict_proba(far).clip(EPS) for part in by_array.estimators_]
-    powers = [p ** (1 / by_array.temperature_) for p in of_members]
+    member_probas = [part.predict_proba(far).clip(EPS) for part in by_array.estimators_]
+    powers = [p ** (1 / by_array.temperature_) for p in member_probas]
     expected = np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
     assert_allclose(proba, expected, rtol=1e-9)
 

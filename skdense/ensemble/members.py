@@ -56,7 +56,7 @@ _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 _COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
 _TIMED_ROWS = 1000
-"""How many rows a member predicts to be timed: a call takes about as long for 1 row as for 100."""
+"""Number of rows with which predictions are timed. For few rows, the call itself takes most of it."""
 
 
 class OutOfFold(NamedTuple):
@@ -76,7 +76,7 @@ class OutOfFold(NamedTuple):
     fit_seconds : float
         The time from the begin to the end of the fits.
     predict_seconds : float
-        The processor time that all members together take for a row of many.
+        The processor time per row that all members together need to predict many rows.
     """
 
     members: list

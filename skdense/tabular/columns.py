@@ -62,7 +62,8 @@ class TableEncoder(TransformerMixin, Saved):
         contain the "format" of dates as strings in the codes of ``datetime.strptime``, or a list of
         formats, to which ISO 8601 is added, and the "decimal" mark, "." or ",", and the "unit" of
         amounts, such as ``{"kind": "number", "decimal": ",", "unit": "EUR"}``. They apply to strings,
-        in new data as well if the column in `fit` has numbers or dates.
+        also in new data after a fit to numbers or dates. If the column has numbers in `fit` and only
+        the unit is set, the mark is ".".
         These types override the inferred ones, and such columns are not tested for a relation to y.
         With "category", the string "NA" is a category; with "text", it is a missing value. Ignored
         columns may be missing in `transform`.

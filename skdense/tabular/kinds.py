@@ -160,8 +160,8 @@ class Column:
     readable = frozenset({"categories", "strings"})
     """Other kinds of values that are read by their strings."""
     source, expected = "its values in fit", ""
-    _converted = staticmethod(to_text)
-    """What a value becomes before `_parsed` reads it."""
+    _convert = staticmethod(to_text)
+    """The conversion of values, other than strings, before `_parsed` reads them."""
 
     def __init__(self, name: str):
         self.name = name
@@ -190,7 +190,7 @@ class Column:
             if kind == self.kind:
                 return self._read(values, report), None
             if kind in self.readable or (self.kind != "numbers" and pd.isna(values).all()):
-                cells = factorized(values, MISSING, self._converted)
+                cells = factorized(values, MISSING, self._convert)
                 return self._read_cells(*cells, containers_in(values), report)
             raise ValueError(f"they are {kind}, of type {values.dtype}")
         except Exception as error:  # pandas has types of its own
@@ -297,7 +297,7 @@ class Numbers(Column):
 
     kind, outputs = "numbers", [("", "number")]
     decimal = unit = ""
-    _converted = staticmethod(to_number_or_text)
+    _convert = staticmethod(to_number_or_text)
 
     @property
     def expected(self) -> str:
@@ -335,7 +335,7 @@ class Durations(Numbers):
     """Durations: their seconds, shifted."""
 
     kind, outputs, expected = "durations", [("", "duration")], ""
-    _converted = staticmethod(to_text)
+    _convert = staticmethod(to_text)
 
     def _read(self, values, report):
         return pd.TimedeltaIndex(values).to_numpy() / np.timedelta64(1, "s")

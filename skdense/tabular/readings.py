@@ -139,7 +139,8 @@ def format_of_dates(texts: list[str]) -> str | None:
     except ImportError:
         raise ImportError("reading strings as dates needs skrub: python -m pip install skrub") from None
 
-    usual = [text for text in texts if re.search("(1[7-9]|2[01])[0-9][0-9]", text)]  # not 0001
+    # pandas 2 has no nanoseconds for years such as 0001.
+    usual = [text for text in texts if re.search("(1[7-9]|2[01])[0-9][0-9]", text)]
     try:
         form = ToDatetime().fit(pd.Series(usual or texts, dtype=object)).format_
     except RejectColumn:
