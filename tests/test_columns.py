@@ -5,6 +5,7 @@ import pickletools
 import re
 import subprocess
 import sys
+import time
 import warnings
 from ast import literal_eval
 from collections import Counter
@@ -366,6 +367,41 @@ def test_dates_without_a_time_zone_are_those_of_utc(as_strings):
             UnlikeDataWarning, match="more missing values than in fit, where 0 of 60 were"
         ):
             columns.transform(new.assign(c=None))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("Z", "%z"), ("+00", "%z"), ("+0000", "%z"), (" +00:00", " %z"), (" AM +00:00", " %p %z"),
+        (" UTC", " %Z"), (" GMT", " %Z"),
+    ],
+)  # fmt: skip
+def test_an_offset_at_the_end_of_a_string_is_a_time_zone(end, code):
+    X = pd.DataFrame({"c": DATES.dt.strftime("%Y-%m-%d 10:00:00") + end})
+    dates = pd.DataFrame({"c": DATES.dt.normalize() + pd.Timedelta(10, "h")})
+    form = f"%Y-%m-%d {'%I' if '%p' in code else '%H'}:%M:%S{code}"
+    columns = TableEncoder({"c": {"kind": "date", "format": form}}).fit(X)
+    with warnings.catch_warnings(action="error"):
+        written = columns.transform(dates.apply(lambda c: c.dt.tz_localize("UTC")))
+    assert_array_equal(columns.transform(X), written)
+    with pytest.warns(UserWarning, match="has dates with no time zone, unlike in fit"):
+        assert_array_equal(columns.transform(dates), written)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows cannot change its time zone")
+def test_names_of_time_zones_are_read_alike_in_any_number_of_rows(monkeypatch):
+    X = pd.DataFrame({"c": DATES.dt.strftime("%Y-%m-%d %H:%M EST")})
+    kinds = {"c": {"kind": "date", "format": "%Y-%m-%d %H:%M %Z"}}
+    zoned = DATES.dt.floor("min").dt.tz_localize("EST").dt.tz_convert("UTC").dt.tz_localize(None)
+    expected = TableEncoder().fit_transform(pd.DataFrame({"c": zoned}))
+    for zone in ("America/New_York", "UTC"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        columns = TableEncoder(kinds).fit(X)
+        assert_array_equal(columns.transform(X), expected)
+        assert_array_equal(columns.transform(X[:3]), expected[:3])
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_times_a_second_apart_stay_apart():
@@ -1000,7 +1036,8 @@ def test_missing_values_and_a_single_value_are_told_if_there_are_more_than_by_ch
         columns.transform(new)
     assert [str(each.message) for each in caught] == told["text"].tolist()
     with pytest.warns(UnlikeDataWarning, match="'nps' has more missing values than in fit, where"):
-        columns.transform(new[:2])
+        columns.transform(new[:7])
+    assert columns.compare(new[:2])["column"].tolist() == ["when"]  # two rows may lack "nps" by chance
 
 
 def test_later_dates_are_a_difference_of_their_own():

@@ -27,7 +27,7 @@ LONGEST_DATE = 100
 """No longer string is read as a date or a duration. The parsers of pandas are not ours."""
 _DATE = re.compile(r"[0-9]{4}|[0-9]\D+[0-9]")
 """What all strings contain that are dates."""
-_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
+_ZONE = re.compile(r":\d\d[\d.,]*(?:\s?[ap]m)?\s?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.I)
 """How strings end that have a time and its offset from UTC."""
 NUMBER = re.compile(
     r"\s*[+\u2212-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", re.I
@@ -207,11 +207,14 @@ def parse_dates(texts: list[str | None], forms: list[str]) -> np.ndarray:
     """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
 
     pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
+    Names of time zones are read by pandas only: Python knows only those of the machine, and drops them.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
     is_known = np.array([text is not None and may_be_date(text) for text in texts], bool)
     ways = [_by_python, _by_pandas] if len(texts) < _FEW_STRINGS else [_by_pandas, _by_python]
     for form, way in product(forms, ways):
+        if way is _by_python and "%Z" in form:
+            continue
         if (rest := np.flatnonzero(np.isnat(dates) & is_known)).size:
             dates[rest] = way([texts[place] for place in rest], form)
     return dates

@@ -267,7 +267,7 @@ class Column:
     def _compare_shares(self, n_present, n_rows, most, n_most, report):
         """Tell of more missing values, and of more of the most frequent one, than by chance."""
         n_missing = n_rows - n_present
-        if n_missing == n_rows > 1 or is_unlikely(n_missing, n_rows, self.n_missing, self.n_rows):
+        if is_unlikely(n_missing, n_rows, self.n_missing, self.n_rows):
             text = f"has more missing values than in fit, where {self.n_missing} of {self.n_rows} were"
             report("missing", text, n_missing, n_rows, None, self.n_missing / self.n_rows)
         n_of_others = self.frequencies[-1] if self.n_distinct > _MOST_FREQUENT else 0  # at most
