@@ -334,6 +334,7 @@ class Named(LinearRegression):
         ({"objective": "reg:gamma"}, True),
         ({"loss_function": "Tweedie:variance_power=1.5"}, True),
         ({"criterion": "poisson"}, True),
+        ({"loss_function": "LogLinQuantile:alpha=0.5"}, True),
         ({"objective": "regression"}, False),
         ({"loss_function": "RMSE"}, False),
         ({}, False),
@@ -358,6 +359,8 @@ def test_the_loss_of_other_libraries_says_whether_y_can_be_shifted(diabetes, par
         Named(loss_function="MAPE"),
         Named(objective=max),
         Named(objective="cross_entropy_lambda"),
+        Named(objective="survival:cox"),
+        Named(loss_function="SurvivalAft:dist=Normal"),
         GridSearchCV(TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp), {}, cv=2),
     ],
 )

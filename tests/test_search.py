@@ -568,6 +568,24 @@ def test_a_score_that_fails_later_is_the_error_score():
         search.set_params(error_score="raise").fit(X, y)
 
 
+def test_a_scorer_may_refuse_what_an_untrained_regressor_predicts():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 4))
+    y = 20 * np.exp(0.3 * X[:, 0])
+    network = LowLevelMLPRegressor(
+        hidden_layer_sizes=(5,), max_iter=60, learning_rate_init=0.1, random_state=0
+    )
+    settings = {"scoring": "neg_mean_squared_log_error", "cv": 3}
+    grid = {"alpha": [0.0001, 1.0]}
+    search = PrunedSearchCV(network, grid, rung_epochs=(), factor=EVERYONE, **settings).fit(X, y)
+    expected = GridSearchCV(network, grid, **settings).fit(X, y)
+    np.testing.assert_allclose(
+        search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"All the 6 fits failed(?s:.)*equal to -1"):
+        search.fit(X, y - 40)
+
+
 @pytest.fixture
 def _no_training(monkeypatch):
     def go_on(*_):

@@ -315,6 +315,21 @@ def test_training_ends_once_scores_do_not_rise_by_tol_but_scores_that_are_nan_ar
     np.testing.assert_allclose(model.predict_proba(X), best.predict_proba(X), rtol=0, atol=1e-12)
 
 
+def test_an_error_of_a_scorer_says_what_would_do():
+    def refuses(*_):
+        raise ValueError("refused")
+
+    X, y, *_ = split_problem()
+    settings = {**SETTINGS, "early_stopping": True, "scoring": refuses}
+    for model, targets, match in (
+        (LowLevelMLPClassifier(**settings), y, "If these lack a class"),
+        (LowLevelMLPRegressor(**settings), X[:, 0], "scale y or use scoring='loss'"),
+    ):
+        with pytest.raises(ValueError, match="refused") as caught:
+            model.fit(X, targets)
+        assert match in caught.value.__notes__[0]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @pytest.mark.parametrize("score", [np.nan, -np.inf])
 def test_without_any_score_early_stopping_has_no_network_to_keep(score):

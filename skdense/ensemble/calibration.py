@@ -244,11 +244,12 @@ def _lowest_by_cutting_planes(objective, weights):
 # --- the scale of y -----------------------------------------------------------------------------------
 
 _POSITIVE = {name for name, loss in LOSSES["regression"].items() if loss.output == "exp"}
-_POSITIVE |= {"gamma", "tweedie"}
-"""The losses of positive predictions. Networks have none of the last two, trees do."""
+_POSITIVE |= {"gamma", "tweedie", "loglinquantile"}
+"""The losses of positive predictions. Networks have none of the last three, trees do."""
 _ABSOLUTE = {"mape", "mean_absolute_percentage_error", "msle", "squaredlogerror", "logistic"}
 _ABSOLUTE |= {"cross_entropy", "xentropy", "cross_entropy_lambda", "xentlambda"}
-"""Losses of trees that depend on where 0 and 1 are."""
+_ABSOLUTE |= {"survival", "cox", "survivalaft"}
+"""Losses of trees that depend on where 0 and 1 are, or on the sign of y."""
 NAMES_OF_OBJECTIVE = ("loss", "application", "app", "objective_type", "objective")
 """LightGBM's parameters that may name the loss. If one of the others is set, `objective` is ignored."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn import config_context, get_config
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from skdense import compat
@@ -432,9 +433,14 @@ def _scorer_of(
             try:
                 result = scorer(model, validation.X, y, **weights)
             except Exception as error:
+                remedy = "If it refuses predictions of the first epochs, scale y or use scoring='loss'."
+                if is_classifier(estimator):
+                    remedy = (
+                        "If these lack a class, use scoring='loss', or pass samples of all classes as "
+                        "X_val and y_val."
+                    )
                 error.add_note(
-                    f"It was raised by scoring={scoring!r} for the validation samples. If these lack a "
-                    "class, use scoring='loss', or pass samples of all classes as X_val and y_val."
+                    f"It was raised by scoring={scoring!r} for the validation samples. {remedy}"
                 )
                 raise
         try:

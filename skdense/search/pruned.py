@@ -158,7 +158,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     with large learning rates, training may amplify the difference.
 
     Before training, the scorer is called once per split with an untrained network, so that its errors
-    are raised immediately.
+    are raised immediately. For regressors, a ValueError is not, because scorers such as
+    ``"neg_mean_squared_log_error"`` accept no numbers below -1, which an untrained network may predict.
 
     `verbose` and `warm_start` of the network only affect the final fit to all samples.
 
@@ -264,10 +265,11 @@ class PrunedSearchCV(RandomizedSearchCV):
         TypeError
             If the estimator does not end with a network of this package whose `fit` is not overridden.
         ValueError
-            If a parameter is invalid, or all fits fail before the end of the first rung.
+            If a parameter is invalid, or if all fits fail or cannot be scored before the end of the
+            first rung.
         Exception
             Errors of a fit or of the scorer with ``error_score='raise'``, and errors of the scorer for
-            an untrained network.
+            an untrained network, except a ValueError for a regressor.
         """
         network_of(self.estimator)
         if y is None:

@@ -17,7 +17,7 @@ import numpy as np
 from joblib import hash as hash_of
 from numpy.typing import NDArray
 from sklearn import config_context, get_config
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
 from skdense import compat
@@ -179,10 +179,13 @@ class Race:
         """
         first_fits = self._prepare(splits, skips_steps)
         self._report_errors(self._fits())
-        # An error of the scorer with an untrained network would come for all candidates of the split.
+        # An error of the scorer with an untrained network would come for all candidates of the split,
+        # unless the scorer refuses the numbers that an untrained regressor predicts.
         for fit in first_fits:
             self._score(fit)
-            if fit.error is not None:
+            if is_regressor(fit.held_out[0]) and isinstance(fit.error, ValueError):
+                fit.error = None
+            elif fit.error is not None:
                 raise fit.error
         # Networks keep the programs that are chosen here for all of them, so that those that go on
         # train as if they had never paused.
@@ -306,7 +309,7 @@ class Race:
     def _report_errors(self, fits: list[CandidateFit]) -> None:
         """Warn of fits that have failed or could not be scored, or raise their error.
 
-        It is also an error if all fits fail before the first rung is over.
+        It is also an error if all fits fail, or cannot be scored, before the first rung is over.
         """
         errors = [fit.error for fit in fits if fit.error is not None]
         if not errors:
@@ -317,7 +320,7 @@ class Race:
         counts = Counter("".join(format_exception(error)) for error in errors)
         texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
         hint = f"With error_score='raise' the first error is raised.\n{texts}"
-        if not self.finished and not self._jobs():
+        if not self.finished and all(fit.error is not None for fit in self._fits()):
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is "
                 f"misconfigured. {hint}"
