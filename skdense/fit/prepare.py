@@ -433,11 +433,15 @@ def _scorer_of(
             try:
                 result = scorer(model, validation.X, y, **weights)
             except Exception as error:
-                remedy = "If it refuses predictions of the first epochs, scale y or use scoring='loss'."
                 if is_classifier(estimator):
                     remedy = (
                         "If these lack a class, use scoring='loss', or pass samples of all classes as "
                         "X_val and y_val."
+                    )
+                else:
+                    remedy = (
+                        "If the scorer does not accept the predictions of the first epochs, scale y or "
+                        "use scoring='loss'."
                     )
                 error.add_note(
                     f"It was raised by scoring={scoring!r} for the validation samples. {remedy}"

@@ -158,8 +158,9 @@ class PrunedSearchCV(RandomizedSearchCV):
     with large learning rates, training may amplify the difference.
 
     Before training, the scorer is called once per split with an untrained network, so that its errors
-    are raised immediately. For regressors, a ValueError is not, because scorers such as
-    ``"neg_mean_squared_log_error"`` accept no numbers below -1, which an untrained network may predict.
+    are raised immediately. A ValueError of a regressor's scorer is only raised if no trained network
+    can be scored either, because scorers such as ``"neg_mean_squared_log_error"`` do not accept
+    predictions of -1 or less, which an untrained network may make.
 
     `verbose` and `warm_start` of the network only affect the final fit to all samples.
 

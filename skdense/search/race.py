@@ -179,8 +179,8 @@ class Race:
         """
         first_fits = self._prepare(splits, skips_steps)
         self._report_errors(self._fits())
-        # An error of the scorer with an untrained network would come for all candidates of the split,
-        # unless the scorer refuses the numbers that an untrained regressor predicts.
+        # The scorer would raise the same error for all candidates of the split, except perhaps a
+        # ValueError because of the numbers that an untrained regressor predicts.
         for fit in first_fits:
             self._score(fit)
             if is_regressor(fit.held_out[0]) and isinstance(fit.error, ValueError):

@@ -206,8 +206,9 @@ def may_be_date(text: str) -> bool:
 def parse_dates(texts: list[str | None], forms: list[str]) -> np.ndarray:
     """Dates of any of these formats as an array of microseconds in UTC, and NaT for all other strings.
 
-    pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
-    Names of time zones are read by pandas only: Python knows only those of the machine, and drops them.
+    pandas is faster for many strings, and Python for few. Python also reads dates that are out of the
+    range of pandas 2. Names of time zones are read by pandas only, because Python knows only those of
+    the machine and ignores their offset.
     """
     dates = np.full(len(texts), "NaT", "M8[us]")
     is_known = np.array([text is not None and may_be_date(text) for text in texts], bool)
